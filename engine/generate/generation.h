@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Images from a checkpoint. Post-processing of a trained model: costs no privacy.
+
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "engine/core/result.h"
+#include "engine/image/image.h"
+
+namespace velamen::checkpoint {
+class Checkpoint;
+}
+
+namespace velamen::generate {
+
+enum class SamplerKind { Ddim, DpmSolverPp2M };
+
+struct GenerationRequest {
+    std::vector<int> classes;      ///< class index of each image wanted
+    std::vector<std::uint64_t> seeds; ///< one each; empty: seed, seed + 1, ...
+    std::uint64_t seed = 0;
+    double guidance = 0.3; ///< w: v_cond + w (v_cond - v_null); 0: off
+    int steps = 20;
+    double eta = 0.0; ///< DDIM only, 0..1
+    SamplerKind sampler = SamplerKind::Ddim;
+    int batch = 250; ///< images denoised together; does not change any image
+};
+
+struct GeneratedImage {
+    std::int64_t index = 0; ///< position in the request
+    int class_index = 0;
+    std::uint64_t seed = 0;
+    image::Image image;
+};
+
+using ImageReceiver = std::function<void(const GeneratedImage&)>;
+/// done and total count images; fractions of a batch are reported between sampler steps.
+using GenerationProgress = std::function<void(double done, double total)>;
+
+/// One thread at a time. The same seed, class and settings give the same image whatever the batch
+/// (bit-equal on one machine and thread count for the shipped checkpoints; fp32).
+class GenerationSession {
+public:
+    static Result<std::unique_ptr<GenerationSession>> open(const std::filesystem::path& checkpoint);
+    /// Borrows a checkpoint in use by a training session (previews). It must outlive this.
+    static std::unique_ptr<GenerationSession> over(checkpoint::Checkpoint& checkpoint);
+    virtual ~GenerationSession() = default;
+
+    virtual const std::vector<std::string>& classes() const = 0;
+    /// Cancelled between sampler steps when `stop` is requested; images given so far stay valid.
+    [[nodiscard]] virtual Result<> run(const GenerationRequest& request, std::stop_token stop,
+                                       const ImageReceiver& receive,
+                                       const GenerationProgress& progress = {}) noexcept
+        = 0;
+};
+
+} // namespace velamen::generate

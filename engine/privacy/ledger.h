@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The saved truth of what has been spent: an append-only, hash-chained file of events per private
+// dataset, kept outside every project. A line is on the disk before the noise of its steps is used;
+// what is reserved is spent for ever. Nothing in a line is private.
+
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/hash.h"
+#include "engine/core/result.h"
+#include "engine/privacy/events.h"
+
+namespace velamen::privacy {
+
+struct LedgerEvent {
+    std::string type = "poisson_subsampled_gaussian";
+    double rate = 0.0;
+    double noise_gradient = 0.0;
+    std::optional<double> noise_loss; ///< absent: the loss was not released
+    double noise_effective = 0.0;
+    std::int64_t steps = 0;
+};
+
+/// One line: {v, seq, prev, run, attempt, unit, neighbours, event}. `prev` is the SHA-256 of the
+/// previous line's bytes without the newline; 64 zeros for the first.
+struct LedgerEntry {
+    std::int64_t v = 1;
+    std::int64_t seq = 0;
+    std::string prev;
+    std::string run;
+    std::int64_t attempt = 1;
+    std::string unit = "image";
+    Neighbours neighbours = Neighbours::ZeroOut;
+    LedgerEvent event;
+};
+
+/// A position in the chain; runs, checkpoints and releases record one.
+struct LedgerHead {
+    std::int64_t seq = -1; ///< -1: empty
+    std::string hash;      ///< of the last line; 64 zeros when empty
+};
+
+/// The right to use the noise of one step; made only from a synced line, used once.
+class SpentStep {
+public:
+    SpentStep(SpentStep&& other) noexcept;
+    SpentStep& operator=(SpentStep&&) = delete;
+    /// Position of the step within its run: no two SpentSteps of one attempt are equal.
+    std::int64_t index() const noexcept { return index_; }
+    const SubsampledGaussian& event() const noexcept { return event_; }
+    /// Multiplier of the gradient's noise alone (>= event().noise).
+    NoiseMultiplier gradient_noise() const noexcept { return gradient_noise_; }
+    bool is_live() const noexcept { return live_; }
+
+private:
+    friend class ReservedSteps;
+    SpentStep(std::int64_t index, SubsampledGaussian event, NoiseMultiplier gradient_noise)
+        : index_(index), event_(event), gradient_noise_(gradient_noise)
+    {
+    }
+    std::int64_t index_;
+    SubsampledGaussian event_;
+    NoiseMultiplier gradient_noise_;
+    bool live_ = true;
+};
+
+/// The steps of one synced line, taken one by one.
+class ReservedSteps {
+public:
+    ReservedSteps(ReservedSteps&&) noexcept = default;
+    ReservedSteps& operator=(ReservedSteps&&) noexcept = default;
+    std::int64_t left() const noexcept { return left_; }
+    /// Requires left() > 0.
+    SpentStep take();
+
+private:
+    friend class Ledger;
+    ReservedSteps(std::int64_t first, std::int64_t count, SubsampledGaussian event,
+                  NoiseMultiplier gradient_noise)
+        : next_(first), left_(count), event_(event), gradient_noise_(gradient_noise)
+    {
+    }
+    std::int64_t next_;
+    std::int64_t left_;
+    SubsampledGaussian event_;
+    NoiseMultiplier gradient_noise_;
+};
+
+/// One dataset's ledger, locked for writing while it lives. One thread.
+class Ledger {
+public:
+    /// Opens the ledger of a folder under ledgers/. A torn last line (crash while appending) is cut
+    /// off; an edited, reordered, removed or foreign line is Refused with its number. Busy when
+    /// another process writes to it.
+    static Result<Ledger> open(const std::filesystem::path& folder);
+    ~Ledger();
+    Ledger(Ledger&&) noexcept;
+    Ledger& operator=(Ledger&&) noexcept;
+
+    /// Appends and syncs one line for `event.steps` steps (1..32); only then may noise be drawn.
+    Result<ReservedSteps> reserve(const std::string& run, std::int64_t attempt,
+                                  const std::string& unit, Neighbours neighbours,
+                                  const LedgerEvent& event);
+
+    const std::vector<LedgerEntry>& entries() const noexcept;
+    LedgerHead head() const;
+    std::string id() const;
+    std::filesystem::path folder() const;
+    /// Refused when a recorded head is missing from the chain (rollback or truncation).
+    Result<> require(const LedgerHead& recorded) const;
+    /// All lines as written (for a release).
+    std::string text() const;
+
+private:
+    struct State;
+    explicit Ledger(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+/// Reads and checks a chain without locking; for `verify` and read-only views.
+Result<std::vector<LedgerEntry>> parse_ledger(std::string_view text);
+/// The head of such a chain.
+LedgerHead head_of(std::string_view text);
+/// Segments of the given run (all runs when empty), equal neighbours merged.
+Result<std::vector<Segment>> segments_of(std::span<const LedgerEntry> entries,
+                                         std::string_view run = {});
+
+/// All ledgers of this user: $XDG_DATA_HOME/velamen/ledgers.
+class LedgerStore {
+public:
+    /// Creates the folder (0700) and the machine-wide key when they are not there.
+    static Result<LedgerStore> open(
+        const std::filesystem::path& root = {}); // empty: user_data_directory()/ledgers
+
+    /// Keyed hash of one image's content, the same on this machine for equal bytes.
+    core::Digest hash_unit(std::span<const std::byte> content) const;
+    /// The ledger that shares any of these hashes, extended by the new ones; a new ledger when none
+    /// does. Refused when they belong to more than one ledger (copies of two datasets mixed).
+    Result<Ledger> join(std::span<const core::Digest> hashes);
+    /// The same without creating, extending or locking: the folder, or nothing.
+    Result<std::optional<std::filesystem::path>> find(std::span<const core::Digest> hashes) const;
+    /// Folders of all ledgers.
+    std::vector<std::filesystem::path> list() const;
+
+private:
+    LedgerStore() = default;
+    std::filesystem::path root_;
+    std::vector<std::uint8_t> key_;
+};
+
+} // namespace velamen::privacy

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The numbers of a privacy claim, each with its range, and the relation they are claimed for.
+
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+
+#include "engine/core/quantity.h"
+
+namespace velamen::privacy {
+
+struct EpsilonTag {
+    static constexpr const char* name = "epsilon";
+    static constexpr bool valid(double v) { return v >= 0.0; } // +inf: not private
+};
+struct DeltaTag {
+    static constexpr const char* name = "delta";
+    static constexpr bool valid(double v) { return v > 0.0 && v < 1.0; }
+};
+struct NoiseMultiplierTag {
+    static constexpr const char* name = "noise multiplier";
+    static constexpr bool valid(double v)
+    {
+        return v > 0.0 && v <= std::numeric_limits<double>::max();
+    }
+};
+struct SamplingRateTag {
+    static constexpr const char* name = "sampling rate";
+    static constexpr bool valid(double v) { return v > 0.0 && v <= 1.0; }
+};
+struct ClippingNormTag {
+    static constexpr const char* name = "clipping norm";
+    static constexpr bool valid(double v)
+    {
+        return v > 0.0 && v <= std::numeric_limits<double>::max();
+    }
+};
+struct StepsTag {
+    static constexpr const char* name = "steps";
+    static constexpr bool valid(std::int64_t v) { return v > 0; }
+};
+struct ExpectedBatchTag {
+    static constexpr const char* name = "expected batch";
+    static constexpr bool valid(double v)
+    {
+        return v > 0.0 && v <= std::numeric_limits<double>::max();
+    }
+};
+
+using Epsilon = Quantity<EpsilonTag>;
+using Delta = Quantity<DeltaTag>;
+using NoiseMultiplier = Quantity<NoiseMultiplierTag>; ///< sigma: noise stddev / sensitivity
+using SamplingRate = Quantity<SamplingRateTag>;       ///< q, per unit and step
+using ClippingNorm = Quantity<ClippingNormTag>;       ///< C
+using Steps = Quantity<StepsTag, std::int64_t>;       ///< T, optimiser steps
+using ExpectedBatch = Quantity<ExpectedBatchTag>;     ///< B = q * public number of units
+
+/// What two neighbouring datasets differ by. The noise is the same for all; only the accountant
+/// reads it.
+enum class Neighbours {
+    ZeroOut,   ///< one unit's contribution replaced by nothing; the number of units is public
+    AddRemove, ///< one unit more or less; the number of units is secret
+};
+
+/// "zero_out", "add_remove": the names in ledgers, plans and certificates.
+constexpr std::string_view name_of(Neighbours relation) noexcept
+{
+    return relation == Neighbours::ZeroOut ? "zero_out" : "add_remove";
+}
+Result<Neighbours> neighbours_of(std::string_view name);
+
+} // namespace velamen::privacy

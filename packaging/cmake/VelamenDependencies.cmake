@@ -1,0 +1,18 @@
+# The libraries that modules hide, as targets. README.md lists each with its licence.
+
+find_package(PkgConfig REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(fmt REQUIRED)
+find_package(tl-expected REQUIRED)
+find_package(GTest REQUIRED)
+find_package(Boost REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(fftw REQUIRED IMPORTED_TARGET fftw3)
+pkg_check_modules(vips REQUIRED IMPORTED_TARGET vips-cpp)
+find_package(Qt6 6.4 REQUIRED COMPONENTS Core)
+find_package(QuaZip-Qt6 REQUIRED)
+if(VELAMEN_GUI)
+  find_package(Qt6 6.4 REQUIRED COMPONENTS Widgets Charts Svg Test)
+endif()

@@ -1,0 +1,12 @@
+# torch/torch.h costs many seconds a file: all targets that need it share one precompiled header.
+
+add_library(velamen_torch_header OBJECT "${PROJECT_SOURCE_DIR}/packaging/cmake/torch_header.cpp")
+target_link_libraries(velamen_torch_header PRIVATE velamen_warnings PUBLIC LibTorch::cpu)
+target_precompile_headers(velamen_torch_header PRIVATE
+  <torch/torch.h> <algorithm> <cmath> <cstdint> <filesystem> <functional> <memory> <optional>
+  <span> <string> <vector>)
+
+function(velamen_use_torch target)
+  target_link_libraries(${target} PUBLIC LibTorch::cpu)
+  target_precompile_headers(${target} REUSE_FROM velamen_torch_header)
+endfunction()
