@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The open project as the pages see it: values, what is known about them, and signals when they change.
+// Pages read and call slots; workers do the work; this object (GUI thread only) ties them together and
+// saves the project after every change.
+
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <QObject>
+#include <QString>
+
+#include "engine/project/project.h"
+#include "ui/models/services.h"
+
+namespace velamen::ui {
+
+enum class RunState { Idle, Preparing, Running, Pausing, Paused, Stopping, Done, Failed };
+
+class Studio final : public QObject {
+    Q_OBJECT
+
+public:
+    explicit Studio(Services services, QObject* parent = nullptr);
+    ~Studio() override;
+
+    // ---- project
+    bool hasProject() const;
+    QString projectName() const;
+    std::filesystem::path projectFolder() const;
+    void createProject(const std::filesystem::path& folder, const QString& name);
+    void openProject(const std::filesystem::path& folder);
+    /// Creates (or opens) the demo project: embedded checkpoint and digits already chosen.
+    void openDemo();
+
+    // ---- data (private)
+    std::filesystem::path source() const;
+    void chooseSource(const std::filesystem::path& path); ///< starts a scan
+    bool isScanning() const;
+    const std::optional<data::Manifest>& manifest() const;
+    void requestThumbnails(int count); ///< answered by thumbnailReady, random public order per class
+
+    // ---- model (public)
+    std::filesystem::path checkpoint() const;
+    void chooseCheckpoint(const std::filesystem::path& folder); ///< starts an inspection
+    QString selection() const;
+    void setSelection(const QString& selection);
+    const std::optional<checkpoint::Inspection>& inspection() const;
+
+    // ---- privacy
+    /// The request being edited; setRequest starts a new plan and forecast in the background (debounced).
+    const train::PlanRequest& request() const;
+    void setRequest(const train::PlanRequest& request);
+    /// Is the number of units public? Unanswered until the user chose.
+    std::optional<bool> unitsArePublic() const;
+    void setUnitsArePublic(bool isPublic);
+    const std::optional<train::TrainingPlan>& plan() const; ///< empty while invalid or computing
+    const std::optional<train::Forecast>& forecast() const;
+    std::optional<Error> planProblem() const; ///< why there is no plan
+    bool isConfirmed() const;
+    void confirmPlan(); ///< a separate step; any later change of the request takes it back
+
+    // ---- train
+    RunState runState() const;
+    QString whyCannotStart() const; ///< empty when start() is possible
+    void start();
+    void pause();
+    void resumeRun(); ///< after pause(), or an interrupted run of this project
+    void stopRun();
+    void sampleNow();
+    const train::Progress& progress() const;
+    const std::vector<train::StepPoint>& points() const;
+    const std::vector<train::SampleRow>& sampleRows() const;
+    const QStringList& eventLog() const;
+    std::optional<train::RunRecord> lastRun() const;
+    bool canResume() const;
+
+    // ---- sample
+    bool isGenerating() const;
+    void generate(const generate::GenerationRequest& request);
+    void cancelGeneration();
+    const std::vector<generate::GeneratedImage>& generated() const;
+    const generate::GenerationRequest& generationRequest() const;
+
+    // ---- release
+    bool isReleasing() const;
+    /// Writes the generated images as a release zip, then verifies it.
+    void writeRelease(const std::filesystem::path& zip);
+    void verify(const std::filesystem::path& zip);
+    const std::optional<release::ReleaseSummary>& releaseSummary() const;
+    const std::optional<release::Verification>& verification() const;
+
+    // ---- ledger
+    const std::vector<privacy::LedgerEntry>& ledger() const;
+    void refreshLedger();
+
+    /// True while anything runs that closing would cut off.
+    bool isBusy() const;
+
+Q_SIGNALS:
+    void projectChanged();
+    void sourceChanged();  ///< also progress of a scan
+    void scanProgressed(qint64 done, qint64 total);
+    void thumbnailReady(int classIndex, const QImage& image);
+    void modelChanged();
+    void planChanged();
+    void runStateChanged(velamen::ui::RunState state);
+    void progressed();
+    void stepped();        ///< points() grew; coalesced to at most 10 per second
+    void sampleRowsChanged();
+    void eventLogged(const QString& line);
+    void generationProgressed(double done, double total);
+    void generatedChanged();
+    void generationFinished();
+    void releaseChanged();
+    void ledgerChanged();
+    /// Title, cause and way out for a person; shown as a banner or dialog.
+    void failed(const QString& title, const velamen::Error& error);
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace velamen::ui
