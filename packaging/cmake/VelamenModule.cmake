@@ -1,32 +1,34 @@
 # velamen_module(name LAYER n [TORCH] [QT] [USES module...] [HIDES target...] [SHOWS target...]
-#                [SOURCES file...])
+#                [SOURCES file...] [TORCH_FREE file...])
 #
 # One static library per folder of sources. USES lists other modules, which must lie on a lower
 # layer (checked when everything is declared, so the order of add_subdirectory does not matter).
 # HIDES are libraries that stay out of the module's headers, SHOWS those that its headers need.
-# TORCH: the module includes LibTorch; it is skipped when VELAMEN_TORCH is off. QT: runs moc.
+# TORCH: the module includes LibTorch. When VELAMEN_TORCH is off only its headers and the TORCH_FREE
+# sources are there, which is enough for the window and for the sanitizer builds. QT: runs moc.
 
 set_property(GLOBAL PROPERTY VELAMEN_MODULES "")
 
 function(velamen_module name)
-  cmake_parse_arguments(ARG "TORCH;QT" "LAYER" "USES;HIDES;SHOWS;SOURCES" ${ARGN})
-  if(ARG_TORCH AND NOT VELAMEN_TORCH)
-    return()
-  endif()
+  cmake_parse_arguments(ARG "TORCH;QT" "LAYER" "USES;HIDES;SHOWS;SOURCES;TORCH_FREE" ${ARGN})
   if(NOT DEFINED ARG_LAYER)
     message(FATAL_ERROR "velamen_module(${name}): LAYER is missing")
   endif()
-  if(NOT ARG_SOURCES)
+  set(target velamen_${name})
+  set(without_torch OFF)
+  if(ARG_TORCH AND NOT VELAMEN_TORCH)
+    set(without_torch ON)
+    set(ARG_SOURCES ${ARG_TORCH_FREE} "${PROJECT_SOURCE_DIR}/packaging/cmake/without_torch.cpp")
+  elseif(NOT ARG_SOURCES)
     file(GLOB ARG_SOURCES CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp"
       "${CMAKE_CURRENT_SOURCE_DIR}/*.h")
   endif()
-  set(target velamen_${name})
   add_library(${target} STATIC ${ARG_SOURCES})
   add_library(velamen::${name} ALIAS ${target})
   set_target_properties(${target} PROPERTIES LINKER_LANGUAGE CXX)
   target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}")
   target_link_libraries(${target} PRIVATE velamen_warnings ${ARG_HIDES} PUBLIC ${ARG_SHOWS})
-  if(ARG_TORCH)
+  if(ARG_TORCH AND NOT without_torch)
     velamen_use_torch(${target})
   endif()
   if(ARG_QT)
