@@ -17,7 +17,8 @@
 namespace velamen::archive {
 
 struct ZipEntry {
-    std::string name; ///< with forward slashes; entries with "..", absolute or empty names are refused
+    std::string
+        name; ///< with forward slashes; entries with "..", absolute or empty names are refused
     std::uint64_t size = 0;
 };
 
@@ -33,7 +34,7 @@ public:
     const std::vector<ZipEntry>& entries() const noexcept;
     /// The whole content, CRC checked; Refused over `limit` bytes.
     Result<std::vector<std::byte>> read(std::string_view name,
-                                        std::uint64_t limit = std::uint64_t {1} << 30);
+                                        std::uint64_t limit = std::uint64_t{1} << 30);
 
 private:
     struct State;

@@ -29,13 +29,14 @@ namespace velamen::checkpoint {
 struct Card {
     std::string name;
     std::string licence;
-    std::string data;   ///< claimed training data
-    std::string recipe; ///< how it was made
+    std::string data;                 ///< claimed training data
+    std::string recipe;               ///< how it was made
     std::vector<std::string> classes; ///< row i of the class table; the null class is the last row
     std::vector<double> latent_mean;  ///< z_model = (z - mean) / std, per channel or per element
     std::vector<double> latent_std;
-    std::vector<std::string> trained_tensors; ///< tuned checkpoints: "unet/..." and "class_embedder/..."
-    std::string base_sha256;                  ///< tuned checkpoints: fingerprint of the base
+    std::vector<std::string>
+        trained_tensors;     ///< tuned checkpoints: "unet/..." and "class_embedder/..."
+    std::string base_sha256; ///< tuned checkpoints: fingerprint of the base
     std::int64_t ledger_seq = -1;
     std::string ledger_hash;
     io::Json extra = io::Json::object(); ///< fonts and whatever else was there; kept

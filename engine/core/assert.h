@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Preconditions that only our own code can break. Always on: a wrong guarantee is worse than a stop.
+// Preconditions that only our own code can break. Always on: a wrong guarantee is worse than a
+// stop.
 
 #pragma once
 

@@ -15,7 +15,7 @@ struct Entry {
     std::size_t size;
 };
 
-constexpr std::array<Entry, 10> kEntries {{
+constexpr std::array<Entry, 10> kEntries{{
     {DType::F64, "F64", 8},
     {DType::F32, "F32", 4},
     {DType::F16, "F16", 2},
@@ -28,28 +28,18 @@ constexpr std::array<Entry, 10> kEntries {{
     {DType::Bool, "BOOL", 1},
 }};
 
-const Entry& entry(DType dtype) noexcept
-{
-    return kEntries[static_cast<std::size_t>(dtype)];
-}
+const Entry& entry(DType dtype) noexcept { return kEntries[static_cast<std::size_t>(dtype)]; }
 
 } // namespace
 
-std::size_t size_of(DType dtype) noexcept
-{
-    return entry(dtype).size;
-}
+std::size_t size_of(DType dtype) noexcept { return entry(dtype).size; }
 
-std::string_view name_of(DType dtype) noexcept
-{
-    return entry(dtype).name;
-}
+std::string_view name_of(DType dtype) noexcept { return entry(dtype).name; }
 
 std::optional<DType> dtype_of(std::string_view name) noexcept
 {
     for (const Entry& e : kEntries)
-        if (e.name == name)
-            return e.dtype;
+        if (e.name == name) return e.dtype;
     return std::nullopt;
 }
 

@@ -28,10 +28,9 @@ Error io_error(const char* action, const fs::path& path, int number)
     std::string hint;
     if (code == ErrorCode::NoSpace)
         hint = "free some space or choose another disk; nothing was lost";
-    return Error {code,
-                  std::string("cannot ") + action + " " + path.string() + ": "
-                      + std::strerror(number),
-                  hint};
+    return Error{
+        code, std::string("cannot ") + action + " " + path.string() + ": " + std::strerror(number),
+        hint};
 }
 
 Result<> write_all(int descriptor, std::span<const std::byte> bytes, const fs::path& path)
@@ -39,8 +38,7 @@ Result<> write_all(int descriptor, std::span<const std::byte> bytes, const fs::p
     while (!bytes.empty()) {
         const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
         if (written < 0) {
-            if (errno == EINTR)
-                continue;
+            if (errno == EINTR) continue;
             return fail(io_error("write", path, errno));
         }
         bytes = bytes.subspan(static_cast<std::size_t>(written));
@@ -52,8 +50,7 @@ Result<> sync_directory_of(const fs::path& path)
 {
     const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
     const int descriptor = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0)
-        return fail(io_error("open", parent, errno));
+    if (descriptor < 0) return fail(io_error("open", parent, errno));
     const int outcome = ::fsync(descriptor);
     const int number = errno;
     ::close(descriptor);
@@ -71,12 +68,10 @@ Result<std::string> read_file(const fs::path& path)
     if (fs::is_directory(path, ignored))
         return fail(ErrorCode::Unreadable, "cannot read " + path.string() + ": it is a folder");
     std::ifstream in(path, std::ios::binary);
-    if (!in)
-        return fail(io_error("open", path, errno ? errno : EIO));
+    if (!in) return fail(io_error("open", path, errno ? errno : EIO));
     std::ostringstream text;
     text << in.rdbuf();
-    if (in.bad())
-        return fail(io_error("read", path, EIO));
+    if (in.bad()) return fail(io_error("read", path, EIO));
     return std::move(text).str();
 }
 
@@ -98,17 +93,13 @@ Result<AtomicFile> AtomicFile::create(const fs::path& path)
     file.path_ = path;
     std::string pattern = path.string() + ".part-XXXXXX";
     file.descriptor_ = ::mkostemp(pattern.data(), O_CLOEXEC);
-    if (file.descriptor_ < 0)
-        return fail(io_error("create", path, errno));
+    if (file.descriptor_ < 0) return fail(io_error("create", path, errno));
     file.aside_ = pattern;
     ::fchmod(file.descriptor_, 0644);
     return file;
 }
 
-AtomicFile::~AtomicFile()
-{
-    discard();
-}
+AtomicFile::~AtomicFile() { discard(); }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)), path_(std::move(other.path_)),
@@ -129,10 +120,8 @@ AtomicFile& AtomicFile::operator=(AtomicFile&& other) noexcept
 
 void AtomicFile::discard() noexcept
 {
-    if (descriptor_ >= 0)
-        ::close(std::exchange(descriptor_, -1));
-    if (!aside_.empty())
-        ::unlink(aside_.c_str());
+    if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+    if (!aside_.empty()) ::unlink(aside_.c_str());
     aside_.clear();
 }
 
@@ -148,12 +137,9 @@ Result<> AtomicFile::write(std::string_view text)
 
 Result<> AtomicFile::commit()
 {
-    if (::fsync(descriptor_) != 0)
-        return fail(io_error("sync", path_, errno));
-    if (::close(std::exchange(descriptor_, -1)) != 0)
-        return fail(io_error("close", path_, errno));
-    if (::rename(aside_.c_str(), path_.c_str()) != 0)
-        return fail(io_error("rename", path_, errno));
+    if (::fsync(descriptor_) != 0) return fail(io_error("sync", path_, errno));
+    if (::close(std::exchange(descriptor_, -1)) != 0) return fail(io_error("close", path_, errno));
+    if (::rename(aside_.c_str(), path_.c_str()) != 0) return fail(io_error("rename", path_, errno));
     aside_.clear();
     return sync_directory_of(path_);
 }
@@ -163,16 +149,14 @@ Result<AppendFile> AppendFile::open(const fs::path& path)
     AppendFile file;
     file.path_ = path;
     file.descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (file.descriptor_ < 0)
-        return fail(io_error("open", path, errno));
+    if (file.descriptor_ < 0) return fail(io_error("open", path, errno));
     VELAMEN_TRY(sync_directory_of(path));
     return file;
 }
 
 AppendFile::~AppendFile()
 {
-    if (descriptor_ >= 0)
-        ::close(descriptor_);
+    if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 AppendFile::AppendFile(AppendFile&& other) noexcept
@@ -189,10 +173,8 @@ AppendFile& AppendFile::operator=(AppendFile&& other) noexcept
 
 Result<> AppendFile::append(std::string_view text)
 {
-    VELAMEN_TRY(
-        write_all(descriptor_, std::as_bytes(std::span(text.data(), text.size())), path_));
-    if (::fdatasync(descriptor_) != 0)
-        return fail(io_error("sync", path_, errno));
+    VELAMEN_TRY(write_all(descriptor_, std::as_bytes(std::span(text.data(), text.size())), path_));
+    if (::fdatasync(descriptor_) != 0) return fail(io_error("sync", path_, errno));
     return {};
 }
 
@@ -200,8 +182,7 @@ Result<FileLock> FileLock::acquire(const fs::path& path)
 {
     FileLock lock;
     lock.descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (lock.descriptor_ < 0)
-        return fail(io_error("open", path, errno));
+    if (lock.descriptor_ < 0) return fail(io_error("open", path, errno));
     if (::flock(lock.descriptor_, LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK)
             return fail(ErrorCode::Busy, path.string() + " is in use by another Velamen",
@@ -213,8 +194,7 @@ Result<FileLock> FileLock::acquire(const fs::path& path)
 
 FileLock::~FileLock()
 {
-    if (descriptor_ >= 0)
-        ::close(descriptor_);
+    if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 FileLock::FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
@@ -229,12 +209,9 @@ Result<> make_directory(const fs::path& path, bool private_mode)
 {
     std::error_code error;
     fs::create_directories(path, error);
-    if (error)
-        return fail(io_error("create folder", path, error.value()));
-    if (private_mode)
-        fs::permissions(path, fs::perms::owner_all, error);
-    if (error)
-        return fail(io_error("protect folder", path, error.value()));
+    if (error) return fail(io_error("create folder", path, error.value()));
+    if (private_mode) fs::permissions(path, fs::perms::owner_all, error);
+    if (error) return fail(io_error("protect folder", path, error.value()));
     return {};
 }
 

@@ -27,10 +27,7 @@ std::string to_hex(std::span<const std::uint8_t> bytes)
     return text;
 }
 
-Sha256::Sha256() : state_(std::make_unique<State>())
-{
-    crypto_hash_sha256_init(&state_->sha);
-}
+Sha256::Sha256() : state_(std::make_unique<State>()) { crypto_hash_sha256_init(&state_->sha); }
 
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
@@ -71,16 +68,14 @@ std::string sha256_hex(std::span<const std::byte> bytes)
 Result<std::string> sha256_file(const std::filesystem::path& path)
 {
     std::ifstream in(path, std::ios::binary);
-    if (!in)
-        return fail(ErrorCode::Unreadable, "cannot open " + path.string());
+    if (!in) return fail(ErrorCode::Unreadable, "cannot open " + path.string());
     Sha256 sha;
     std::vector<char> block(1 << 20);
     while (in) {
         in.read(block.data(), static_cast<std::streamsize>(block.size()));
         sha.update(std::as_bytes(std::span(block.data(), static_cast<std::size_t>(in.gcount()))));
     }
-    if (in.bad())
-        return fail(ErrorCode::Unreadable, "cannot read " + path.string());
+    if (in.bad()) return fail(ErrorCode::Unreadable, "cannot read " + path.string());
     return to_hex(sha.finish());
 }
 

@@ -43,10 +43,7 @@ StreamKey StreamKey::reproducible(std::uint64_t seed)
     return key;
 }
 
-StreamKey::~StreamKey()
-{
-    sodium_memzero(bytes_.data(), bytes_.size());
-}
+StreamKey::~StreamKey() { sodium_memzero(bytes_.data(), bytes_.size()); }
 
 StreamKey::StreamKey(StreamKey&& other) noexcept : bytes_(other.bytes_)
 {
@@ -97,18 +94,14 @@ void SecureStream::refill()
 
 std::uint64_t SecureStream::next_u64()
 {
-    if (used_ + 8 > buffer_.size())
-        refill();
+    if (used_ + 8 > buffer_.size()) refill();
     std::uint64_t word = 0;
     std::memcpy(&word, buffer_.data() + used_, 8);
     used_ += 8;
     return word;
 }
 
-double SecureStream::uniform()
-{
-    return static_cast<double>(next_u64() >> 11) * 0x1p-53;
-}
+double SecureStream::uniform() { return static_cast<double>(next_u64() >> 11) * 0x1p-53; }
 
 std::uint64_t SecureStream::below(std::uint64_t bound)
 {
@@ -153,7 +146,7 @@ std::uint64_t random_seed()
     start_sodium();
     std::uint64_t seed = 0;
     randombytes_buf(&seed, sizeof seed);
-    return seed & ((std::uint64_t {1} << 53) - 1); // exact in JSON numbers
+    return seed & ((std::uint64_t{1} << 53) - 1); // exact in JSON numbers
 }
 
 } // namespace velamen::core

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Randomness that the guarantee rests on: ChaCha20 streams keyed by the operating system. Keys exist
-// in memory only. Public randomness (initial weights, preview noise) does not belong here.
+// Randomness that the guarantee rests on: ChaCha20 streams keyed by the operating system. Keys
+// exist in memory only. Public randomness (initial weights, preview noise) does not belong here.
 
 #pragma once
 
@@ -34,7 +34,7 @@ public:
 
 private:
     StreamKey() = default;
-    std::array<std::uint8_t, 32> bytes_ {};
+    std::array<std::uint8_t, 32> bytes_{};
 };
 
 /// A ChaCha20 (IETF, 96-bit nonce) stream of words. Same key and nonce, same words: a nonce is the
@@ -57,10 +57,10 @@ public:
 
 private:
     void refill();
-    std::array<std::uint8_t, 32> key_ {};
-    std::array<std::uint8_t, 12> nonce_ {};
+    std::array<std::uint8_t, 32> key_{};
+    std::array<std::uint8_t, 12> nonce_{};
     std::uint32_t block_ = 0;
-    std::array<std::uint8_t, 1024> buffer_ {};
+    std::array<std::uint8_t, 1024> buffer_{};
     std::size_t used_ = 1024;
     double spare_ = 0.0;
     bool has_spare_ = false;

@@ -15,11 +15,11 @@ namespace velamen {
 enum class ErrorCode {
     InvalidArgument, ///< a number or name that a person typed is outside its range
     NotFound,
-    Unreadable, ///< the operating system refused to read or write
-    Corrupt, ///< readable, but not what it claims to be
+    Unreadable,  ///< the operating system refused to read or write
+    Corrupt,     ///< readable, but not what it claims to be
     Unsupported, ///< valid, but not something this program handles
-    Refused, ///< against a rule of the guarantee (budget, ledger, foreign checkpoint)
-    Busy, ///< locked by another process
+    Refused,     ///< against a rule of the guarantee (budget, ledger, foreign checkpoint)
+    Busy,        ///< locked by another process
     NoSpace,
     OutOfMemory,
     Cancelled,
@@ -33,7 +33,7 @@ const char* name_of(ErrorCode code) noexcept;
 struct Error {
     ErrorCode code = ErrorCode::Internal;
     std::string message;
-    std::string hint {};
+    std::string hint{};
 };
 
 template <class T = void>
@@ -43,7 +43,7 @@ using Result = tl::expected<T, Error>;
 [[nodiscard]] inline tl::unexpected<Error> fail(ErrorCode code, std::string message,
                                                 std::string hint = {})
 {
-    return tl::unexpected<Error>(Error {code, std::move(message), std::move(hint)});
+    return tl::unexpected<Error>(Error{code, std::move(message), std::move(hint)});
 }
 
 [[nodiscard]] inline tl::unexpected<Error> fail(Error error)

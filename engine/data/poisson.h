@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Poisson sampling of privacy units: every unit takes part in a step with probability q, independent
-// of the others. The only way in which a private batch is drawn.
+// Poisson sampling of privacy units: every unit takes part in a step with probability q,
+// independent of the others. The only way in which a private batch is drawn.
 
 #pragma once
 

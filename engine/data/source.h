@@ -58,9 +58,9 @@ public:
 
     /// Lists, reads and decodes every image once. `progress(done, total)` from the calling thread.
     /// NotFound when there is no image in it.
-    virtual Result<Manifest> scan(std::stop_token stop,
-                                  const std::function<void(std::int64_t, std::int64_t)>& progress
-                                  = {}) = 0;
+    virtual Result<Manifest>
+    scan(std::stop_token stop,
+         const std::function<void(std::int64_t, std::int64_t)>& progress = {}) = 0;
     /// The file's bytes.
     virtual Result<std::vector<std::byte>> read(const std::string& name) = 0;
 };

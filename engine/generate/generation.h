@@ -24,7 +24,7 @@ namespace velamen::generate {
 enum class SamplerKind { Ddim, DpmSolverPp2M };
 
 struct GenerationRequest {
-    std::vector<int> classes;      ///< class index of each image wanted
+    std::vector<int> classes;         ///< class index of each image wanted
     std::vector<std::uint64_t> seeds; ///< one each; empty: seed, seed + 1, ...
     std::uint64_t seed = 0;
     double guidance = 0.3; ///< w: v_cond + w (v_cond - v_null); 0: off
@@ -58,8 +58,7 @@ public:
     /// Cancelled between sampler steps when `stop` is requested; images given so far stay valid.
     [[nodiscard]] virtual Result<> run(const GenerationRequest& request, std::stop_token stop,
                                        const ImageReceiver& receive,
-                                       const GenerationProgress& progress = {}) noexcept
-        = 0;
+                                       const GenerationProgress& progress = {}) noexcept = 0;
 };
 
 } // namespace velamen::generate

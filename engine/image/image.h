@@ -12,7 +12,7 @@ namespace velamen::image {
 struct Image {
     int width = 0;
     int height = 0;
-    int channels = 1; ///< 1 grey, 3 RGB
+    int channels = 1;                 ///< 1 grey, 3 RGB
     std::vector<std::uint8_t> pixels; // [height, width, channels]
 };
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Json on top of nlohmann's parser and printer, which nothing outside this file sees.
 
 #include "engine/io/json.h"
 
 #include <cmath>
+#include <unordered_set>
 
 #include <nlohmann/json.hpp>
 
@@ -11,9 +14,10 @@ namespace velamen::io {
 namespace {
 
 using Foreign = nlohmann::ordered_json;
-constexpr int kMaxDepth = 64;
+constexpr std::size_t kMaxDepth = 64;
 
-/// Builds Json values while nlohmann parses: duplicate keys and depth are checked here.
+/// Builds Json values while nlohmann parses: duplicate keys and depth are checked here. Keys are
+/// looked up in a hash set, so that a hostile header of many keys costs no quadratic time.
 class Builder final : public nlohmann::json_sax<Foreign> {
 public:
     bool null() override { return put(Json()); }
@@ -28,21 +32,23 @@ public:
     bool number_float(number_float_t value, const string_t&) override { return put(Json(value)); }
     bool string(string_t& value) override { return put(Json(std::move(value))); }
     bool binary(binary_t&) override { return refuse("binary values are not JSON"); }
-    bool start_object(std::size_t) override { return open(Json::object()); }
-    bool start_array(std::size_t) override { return open(Json::array()); }
+    bool start_object(std::size_t) override { return open(false); }
+    bool start_array(std::size_t) override { return open(true); }
     bool end_object() override { return close(); }
     bool end_array() override { return close(); }
     bool key(string_t& name) override
     {
-        if (stack_.back().find(name) != nullptr)
+        if (!stack_.back().seen.insert(name).second)
             return refuse("the key \"" + name + "\" is there twice");
-        keys_.back() = std::move(name);
+        stack_.back().key = std::move(name);
         return true;
     }
     bool parse_error(std::size_t, const std::string&,
                      const nlohmann::detail::exception& error) override
     {
         error_ = error.what();
+        if (const auto end = error_.find("] "); error_.starts_with('[') && end != error_.npos)
+            error_.erase(0, end + 2); // the library's number of the error
         return false;
     }
 
@@ -50,6 +56,14 @@ public:
     std::string error_;
 
 private:
+    struct Level {
+        bool is_array;
+        Json::Array array{};
+        Json::Object object{};
+        std::string key{};
+        std::unordered_set<std::string> seen{};
+    };
+
     bool refuse(std::string why)
     {
         error_ = std::move(why);
@@ -59,30 +73,26 @@ private:
     {
         if (stack_.empty())
             root = std::move(value);
-        else if (stack_.back().is_array())
-            stack_.back().push_back(std::move(value));
+        else if (Level& level = stack_.back(); level.is_array)
+            level.array.push_back(std::move(value));
         else
-            stack_.back()[keys_.back()] = std::move(value);
+            level.object.emplace_back(std::move(level.key), std::move(value));
         return true;
     }
-    bool open(Json container)
+    bool open(bool is_array)
     {
-        if (stack_.size() >= kMaxDepth)
-            return refuse("it is nested more than 64 levels deep");
-        stack_.push_back(std::move(container));
-        keys_.emplace_back();
+        if (stack_.size() >= kMaxDepth) return refuse("it is nested more than 64 levels deep");
+        stack_.push_back(Level{.is_array = is_array});
         return true;
     }
     bool close()
     {
-        Json done = std::move(stack_.back());
+        Level done = std::move(stack_.back());
         stack_.pop_back();
-        keys_.pop_back();
-        return put(std::move(done));
+        return put(done.is_array ? Json(std::move(done.array)) : Json(std::move(done.object)));
     }
 
-    std::vector<Json> stack_;
-    std::vector<std::string> keys_;
+    std::vector<Level> stack_;
 };
 
 Foreign to_foreign(const Json& value)
@@ -99,15 +109,12 @@ Foreign to_foreign(const Json& value)
             out.push_back(to_foreign(element));
         return out;
     }
-    if (const auto* text = value.if_string())
-        return *text;
-    if (const auto* flag = value.if_bool())
-        return *flag;
+    if (const auto* text = value.if_string()) return *text;
+    if (const auto* flag = value.if_bool()) return *flag;
     if (value.is_number()) {
         Json holder = Json::object();
         holder["v"] = value;
-        if (value.is_integer())
-            return *holder.integer("v");
+        if (value.is_integer()) return *holder.integer("v");
         const double number = *holder.number("v");
         return std::isfinite(number) ? Foreign(number) : Foreign(nullptr);
     }
@@ -142,73 +149,62 @@ const Json* Json::find(std::string_view key) const noexcept
 {
     if (const Object* object = if_object())
         for (const auto& [name, member] : *object)
-            if (name == key)
-                return &member;
+            if (name == key) return &member;
     return nullptr;
 }
 
 Json& Json::operator[](std::string_view key)
 {
-    if (!is_object())
-        value_ = Object {};
+    if (!is_object()) value_ = Object{};
     auto& object = std::get<Object>(value_);
     for (auto& [name, member] : object)
-        if (name == key)
-            return member;
+        if (name == key) return member;
     object.emplace_back(std::string(key), Json());
     return object.back().second;
 }
 
 void Json::push_back(Json value)
 {
-    if (!is_array())
-        value_ = Array {};
+    if (!is_array()) value_ = Array{};
     std::get<Array>(value_).push_back(std::move(value));
 }
 
 Result<double> Json::number(std::string_view key) const
 {
     const Json* member = find(key);
-    if (member == nullptr || !member->is_number())
-        return missing(key, "a number");
-    if (member->is_integer())
-        return static_cast<double>(std::get<std::int64_t>(member->value_));
+    if (member == nullptr || !member->is_number()) return missing(key, "a number");
+    if (member->is_integer()) return static_cast<double>(std::get<std::int64_t>(member->value_));
     return std::get<double>(member->value_);
 }
 
 Result<std::int64_t> Json::integer(std::string_view key) const
 {
     const Json* member = find(key);
-    if (member == nullptr || !member->is_integer())
-        return missing(key, "a whole number");
+    if (member == nullptr || !member->is_integer()) return missing(key, "a whole number");
     return std::get<std::int64_t>(member->value_);
 }
 
 Result<std::string> Json::text(std::string_view key) const
 {
     const Json* member = find(key);
-    if (member == nullptr || !member->is_string())
-        return missing(key, "a text");
+    if (member == nullptr || !member->is_string()) return missing(key, "a text");
     return std::get<std::string>(member->value_);
 }
 
 Result<bool> Json::flag(std::string_view key) const
 {
     const Json* member = find(key);
-    if (member == nullptr || !member->is_bool())
-        return missing(key, "true or false");
+    if (member == nullptr || !member->is_bool()) return missing(key, "true or false");
     return std::get<bool>(member->value_);
 }
 
 Result<std::vector<std::int64_t>> Json::integers(std::string_view key) const
 {
     const Json* member = find(key);
-    if (member == nullptr || !member->is_array())
-        return missing(key, "a list of whole numbers");
+    if (member == nullptr || !member->is_array()) return missing(key, "a list of whole numbers");
     std::vector<std::int64_t> values;
     for (const Json& element : *member->if_array()) {
-        if (!element.is_integer())
-            return missing(key, "a list of whole numbers");
+        if (!element.is_integer()) return missing(key, "a list of whole numbers");
         values.push_back(std::get<std::int64_t>(element.value_));
     }
     return values;
@@ -217,12 +213,10 @@ Result<std::vector<std::int64_t>> Json::integers(std::string_view key) const
 Result<std::vector<std::string>> Json::texts(std::string_view key) const
 {
     const Json* member = find(key);
-    if (member == nullptr || !member->is_array())
-        return missing(key, "a list of texts");
+    if (member == nullptr || !member->is_array()) return missing(key, "a list of texts");
     std::vector<std::string> values;
     for (const Json& element : *member->if_array()) {
-        if (!element.is_string())
-            return missing(key, "a list of texts");
+        if (!element.is_string()) return missing(key, "a list of texts");
         values.push_back(std::get<std::string>(element.value_));
     }
     return values;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A JSON value as the rest of the engine sees it. Objects keep the order in which keys were written,
-// so that documents are stable byte for byte. The parser behind it is hidden in json.cpp.
+// A JSON value as the rest of the engine sees it. Objects keep the order in which keys were
+// written, so that documents are stable byte for byte. The parser behind it is hidden in json.cpp.
 
 #pragma once
 
@@ -26,18 +26,15 @@ public:
     Json(std::nullptr_t) {}
     Json(bool value) : value_(value) {}
     template <std::integral T>
-        requires(!std::same_as<T, bool>)
-    Json(T value) : value_(static_cast<std::int64_t>(value))
-    {
-    }
+    requires(!std::same_as<T, bool>) Json(T value) : value_(static_cast<std::int64_t>(value)) {}
     Json(double value) : value_(value) {}
     Json(const char* value) : value_(std::string(value)) {}
     Json(std::string value) : value_(std::move(value)) {}
     Json(std::string_view value) : value_(std::string(value)) {}
     Json(Array value) : value_(std::move(value)) {}
     Json(Object value) : value_(std::move(value)) {}
-    static Json array() { return Json(Array {}); }
-    static Json object() { return Json(Object {}); }
+    static Json array() { return Json(Array{}); }
+    static Json object() { return Json(Object{}); }
 
     /// Corrupt with line and column. Duplicate keys, NaN and depth over 64 are refused.
     static Result<Json> parse(std::string_view text);

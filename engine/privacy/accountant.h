@@ -15,9 +15,9 @@
 namespace velamen::privacy {
 
 /// An upper bound on epsilon of the composed segments at `delta`; every rounding goes up. Infinity
-/// where that is the truth. Connect-the-dots PLD, both directions composed, the worse one (Doroshenko
-/// et al., arXiv 2207.04380, algorithm 1). InvalidArgument: delta < 1e-12 (round-off of the FFT) or a
-/// grid that would need more than 1 GB.
+/// where that is the truth. Connect-the-dots PLD, both directions composed, the worse one
+/// (Doroshenko et al., arXiv 2207.04380, algorithm 1). InvalidArgument: delta < 1e-12 (round-off of
+/// the FFT) or a grid that would need more than 1 GB.
 Result<Epsilon> pld_epsilon(std::span<const Segment> segments, Delta delta);
 /// delta(epsilon) of the same distribution.
 Result<double> pld_delta(std::span<const Segment> segments, Epsilon epsilon);
@@ -26,20 +26,20 @@ Result<double> pld_delta(std::span<const Segment> segments, Epsilon epsilon);
 /// section 3.3; conversion of Canonne, Kamath, Steinke, arXiv 2004.00010, proposition 12).
 struct RdpBound {
     Epsilon epsilon;
-    double order;       ///< the order that gave it
-    bool at_end_order;  ///< the grid of orders may be too short: a tighter bound may exist
+    double order;      ///< the order that gave it
+    bool at_end_order; ///< the grid of orders may be too short: a tighter bound may exist
 };
 RdpBound rdp_epsilon(std::span<const Segment> segments, Delta delta);
 /// The Renyi divergence of order alpha > 1 of `steps` events (infinity where it diverges).
 double rdp_of(const SubsampledGaussian& event, Steps steps, double alpha);
 
-/// delta(epsilon) and epsilon(delta) of one Gaussian release without sampling, exact (Balle and Wang
-/// 2018, theorem 8). sigma is the multiplier at sensitivity 1.
+/// delta(epsilon) and epsilon(delta) of one Gaussian release without sampling, exact (Balle and
+/// Wang 2018, theorem 8). sigma is the multiplier at sensitivity 1.
 double gaussian_delta(double epsilon, NoiseMultiplier sigma);
 Epsilon gaussian_epsilon(Delta delta, NoiseMultiplier sigma);
 
-/// PLD of one (rate, noise) kept as spectra: epsilon after any number of steps costs one complex power
-/// and one inverse FFT per direction. For curves in the window and for calibration.
+/// PLD of one (rate, noise) kept as spectra: epsilon after any number of steps costs one complex
+/// power and one inverse FFT per direction. For curves in the window and for calibration.
 class PldCurve {
 public:
     static Result<PldCurve> create(const SubsampledGaussian& event);

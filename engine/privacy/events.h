@@ -25,10 +25,12 @@ struct Segment {
     Steps steps;
 };
 
-/// The effective multiplier of a gradient (sigma_g) and a bounded scalar (sigma_s) of the same batch
-/// released together: (sigma_g^-2 + sigma_s^-2)^(-1/2). Andrew et al., arXiv 1905.03871, theorem 1.
+/// The effective multiplier of a gradient (sigma_g) and a bounded scalar (sigma_s) of the same
+/// batch released together: (sigma_g^-2 + sigma_s^-2)^(-1/2). Andrew et al., arXiv 1905.03871,
+/// theorem 1.
 NoiseMultiplier joint_noise(NoiseMultiplier gradient, NoiseMultiplier scalar);
-/// The gradient multiplier that gives `effective` beside `scalar`; an error when effective >= scalar.
+/// The gradient multiplier that gives `effective` beside `scalar`; an error when effective >=
+/// scalar.
 Result<NoiseMultiplier> gradient_noise(NoiseMultiplier effective, NoiseMultiplier scalar);
 
 } // namespace velamen::privacy

@@ -76,8 +76,9 @@ private:
 /// The steps of one synced line, taken one by one.
 class ReservedSteps {
 public:
-    ReservedSteps(ReservedSteps&&) noexcept = default;
-    ReservedSteps& operator=(ReservedSteps&&) noexcept = default;
+    /// The source has no steps left: a step is never taken twice.
+    ReservedSteps(ReservedSteps&& other) noexcept;
+    ReservedSteps& operator=(ReservedSteps&& other) noexcept;
     std::int64_t left() const noexcept { return left_; }
     /// Requires left() > 0.
     SpentStep take();
@@ -138,8 +139,8 @@ Result<std::vector<Segment>> segments_of(std::span<const LedgerEntry> entries,
 class LedgerStore {
 public:
     /// Creates the folder (0700) and the machine-wide key when they are not there.
-    static Result<LedgerStore> open(
-        const std::filesystem::path& root = {}); // empty: user_data_directory()/ledgers
+    static Result<LedgerStore>
+    open(const std::filesystem::path& root = {}); // empty: user_data_directory()/ledgers
 
     /// Keyed hash of one image's content, the same on this machine for equal bytes.
     core::Digest hash_unit(std::span<const std::byte> content) const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A project folder: project.json, plans/, runs/<id>/, private/ (0700). Held by one program at a time.
+// A project folder: project.json, plans/, runs/<id>/, private/ (0700). Held by one program at a
+// time.
 
 #pragma once
 
@@ -17,8 +18,8 @@ namespace velamen::project {
 /// What the pages remember. Paths are stored relative to the project where they lie inside it.
 struct Settings {
     std::string name;
-    std::filesystem::path source;     ///< private folder or zip
-    std::filesystem::path checkpoint; ///< base checkpoint
+    std::filesystem::path source;        ///< private folder or zip
+    std::filesystem::path checkpoint;    ///< base checkpoint
     io::Json draft = io::Json::object(); ///< the plan being edited
 };
 
@@ -49,7 +50,8 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// Folders opened lately, newest first, from $XDG_DATA_HOME/velamen/recent.json; missing ones left out.
+/// Folders opened lately, newest first, from $XDG_DATA_HOME/velamen/recent.json; missing ones left
+/// out.
 std::vector<std::filesystem::path> recent_projects();
 void remember_project(const std::filesystem::path& folder);
 

@@ -45,7 +45,7 @@ struct ReleaseRequest {
 /// "Valid", "Incomplete" (the run did not finish; epsilon_max is certified), "Void" (test mode).
 struct ReleaseSummary {
     std::string status;
-    double epsilon = 0.0;     ///< certified: the declared limit
+    double epsilon = 0.0;       ///< certified: the declared limit
     double epsilon_spent = 0.0; ///< this run, PLD
     double epsilon_rdp = 0.0;
     double epsilon_dataset = 0.0; ///< all runs of the ledger together, plans as fixed
@@ -65,7 +65,7 @@ struct Finding {
 
 struct Verification {
     bool is_valid = false;
-    std::string status; ///< the certificate's
+    std::string status;            ///< the certificate's
     std::vector<Finding> findings; ///< empty when valid
     double epsilon = 0.0, epsilon_recomputed = 0.0, epsilon_rdp = 0.0, delta = 0.0;
     double noise = 0.0, rate = 0.0;
@@ -75,8 +75,8 @@ struct Verification {
     std::string certificate_html;
 };
 
-/// Recomputes epsilon from the recorded events, every hash and the ledger chain. An error only when the
-/// zip cannot be read at all; everything else is a finding.
+/// Recomputes epsilon from the recorded events, every hash and the ledger chain. An error only when
+/// the zip cannot be read at all; everything else is a finding.
 Result<Verification> verify(const std::filesystem::path& zip);
 
 } // namespace velamen::release

@@ -14,17 +14,27 @@
 
 namespace velamen::train {
 
-enum class Phase { Preparing, Scanning, Encoding, Calibrating, Training, Sampling, Saving, Paused, Done };
+enum class Phase {
+    Preparing,
+    Scanning,
+    Encoding,
+    Calibrating,
+    Training,
+    Sampling,
+    Saving,
+    Paused,
+    Done
+};
 
 /// "preparing", "encoding", ... for JSON lines and status texts.
 const char* name_of(Phase phase) noexcept;
 
 struct Progress {
     Phase phase = Phase::Preparing;
-    std::int64_t done = 0;  ///< of this phase; optimiser steps when Training
-    std::int64_t total = 0; ///< 0: unknown
-    double epsilon = 0.0;       ///< spent by this run (PLD); 0 in public training
-    double epsilon_limit = 0.0; ///< 0 in public training
+    std::int64_t done = 0;        ///< of this phase; optimiser steps when Training
+    std::int64_t total = 0;       ///< 0: unknown
+    double epsilon = 0.0;         ///< spent by this run (PLD); 0 in public training
+    double epsilon_limit = 0.0;   ///< 0 in public training
     double rows_per_second = 0.0; ///< averaged over the run so far, never one step
     double seconds_left = 0.0;    ///< 0: unknown
     std::int64_t micro_batch = 0;
@@ -36,8 +46,9 @@ struct Progress {
 struct StepPoint {
     std::int64_t step = 0; ///< 1-based
     double epsilon = 0.0;
-    std::optional<double> noised_loss;  ///< released jointly with the gradient; public loss in pretrain
-    double noised_gradient_norm = 0.0;  ///< of the released gradient
+    std::optional<double>
+        noised_loss; ///< released jointly with the gradient; public loss in pretrain
+    double noised_gradient_norm = 0.0; ///< of the released gradient
     double learning_rate = 0.0;
 };
 

@@ -37,10 +37,10 @@ struct OptimiserPlan {
     double epsilon = 1e-12; ///< AdamW's, not the privacy budget
     double weight_decay = 0.0;
     std::int64_t warmup_steps = 10;
-    double final_fraction = 0.1; ///< cosine down to this share of the learning rate
-    double ema_decay = 0.9;      ///< per optimiser step
-    double clipping_norm = 0.01; ///< C
-    double class_dropout = 0.1;  ///< share of draws with the null class, for guidance
+    double final_fraction = 0.1;         ///< cosine down to this share of the learning rate
+    double ema_decay = 0.9;              ///< per optimiser step
+    double clipping_norm = 0.01;         ///< C
+    double class_dropout = 0.1;          ///< share of draws with the null class, for guidance
     std::int64_t noise_multiplicity = 1; ///< K draws of (t, noise) a unit and step
 };
 
@@ -80,17 +80,18 @@ struct PlanRequest {
 };
 
 /// Calibrates the noise and checks every rule (epsilon > 0, delta < 1/N, N >= 100, B <= N, ...).
-/// Refused / InvalidArgument with a sentence and the nearest choice that works. Takes up to a second.
+/// Refused / InvalidArgument with a sentence and the nearest choice that works. Takes up to a
+/// second.
 Result<TrainingPlan> make_plan(const PlanRequest& request);
 
 /// The cost of a plan as far as public numbers tell.
 struct Forecast {
     double seconds = 0.0; ///< from a dry run on synthetic data on this machine; 0: not measured
     double gigabytes = 0.0;
-    double epsilon = 0.0;     ///< of the whole plan, PLD
-    double epsilon_rdp = 0.0; ///< of the whole plan, RDP
+    double epsilon = 0.0;             ///< of the whole plan, PLD
+    double epsilon_rdp = 0.0;         ///< of the whole plan, RDP
     double epsilon_no_sampling = 0.0; ///< conservative footnote: without amplification by sampling
-    double attacker_rate = 0.0; ///< true positives at 1 % false alarms, at most
+    double attacker_rate = 0.0;       ///< true positives at 1 % false alarms, at most
     std::int64_t trained_parameters = 0;
     std::int64_t total_parameters = 0;
 };

@@ -17,11 +17,10 @@ class TrainingSession {
 public:
     virtual ~TrainingSession() = default;
 
-    /// Runs to the end, a stop or an error. Stop is safe at any moment: what is on the disk afterwards
-    /// is whole and the run can be resumed. Cancelled when stopped before the end.
+    /// Runs to the end, a stop or an error. Stop is safe at any moment: what is on the disk
+    /// afterwards is whole and the run can be resumed. Cancelled when stopped before the end.
     [[nodiscard]] virtual Result<> run(std::stop_token stop, Mailbox& mailbox,
-                                       TrainingObserver& observer) noexcept
-        = 0;
+                                       TrainingObserver& observer) noexcept = 0;
 };
 
 } // namespace velamen::train

@@ -2,11 +2,19 @@
 
 add_library(velamen_torch_header OBJECT "${PROJECT_SOURCE_DIR}/packaging/cmake/torch_header.cpp")
 target_link_libraries(velamen_torch_header PRIVATE velamen_warnings PUBLIC LibTorch::cpu)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # Lets ccache see through the precompiled header.
+  set(_pch_flags $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
+endif()
+target_compile_options(velamen_torch_header PRIVATE ${_pch_flags})
 target_precompile_headers(velamen_torch_header PRIVATE
   <torch/torch.h> <algorithm> <cmath> <cstdint> <filesystem> <functional> <memory> <optional>
   <span> <string> <vector>)
 
 function(velamen_use_torch target)
   target_link_libraries(${target} PUBLIC LibTorch::cpu)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
+  endif()
   target_precompile_headers(${target} REUSE_FROM velamen_torch_header)
 endfunction()

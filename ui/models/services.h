@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What the studio needs from the engine, as functions, so that windows can be driven by fakes. app/wiring
-// fills them in. Every function may be slow and is called from workers only, never the GUI thread.
+// What the studio needs from the engine, as functions, so that windows can be driven by fakes.
+// app/wiring fills them in. Every function may be slow and is called from workers only, never the
+// GUI thread.
 
 #pragma once
 
@@ -45,14 +46,17 @@ struct Services {
         const std::filesystem::path& checkpoint)>
         openGeneration;
     /// Gathers plan, ledger and fingerprints of the run and writes the zip.
-    std::function<Result<release::ReleaseSummary>(const std::filesystem::path& runFolder,
-                                                  std::vector<release::ReleaseImage> images,
-                                                  const std::filesystem::path& zip, std::stop_token)>
+    std::function<Result<release::ReleaseSummary>(
+        const std::filesystem::path& runFolder, std::vector<release::ReleaseImage> images,
+        const std::filesystem::path& zip, std::stop_token)>
         writeRelease;
     std::function<Result<release::Verification>(const std::filesystem::path& zip)> verify;
     /// Ledger entries of the dataset, empty when it has none yet.
     std::function<Result<std::vector<privacy::LedgerEntry>>(const std::filesystem::path& source)>
         ledgerOf;
+    /// What an earlier run says of itself, and its plan.
+    std::function<Result<train::RunRecord>(const std::filesystem::path& runFolder)> readRun;
+    std::function<Result<train::TrainingPlan>(const std::filesystem::path& runFolder)> readPlan;
 
     std::filesystem::path demoCheckpoint; ///< embedded public checkpoint
     std::filesystem::path demoSource;     ///< digits.zip

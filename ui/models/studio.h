@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The open project as the pages see it: values, what is known about them, and signals when they change.
-// Pages read and call slots; workers do the work; this object (GUI thread only) ties them together and
-// saves the project after every change.
+// The open project as the pages see it: values, what is known about them, and signals when they
+// change. Pages read and call slots; workers do the work; this object (GUI thread only) ties them
+// together and saves the project after every change.
 
 #pragma once
 
@@ -10,8 +10,10 @@
 #include <optional>
 #include <vector>
 
+#include <QImage>
 #include <QObject>
 #include <QString>
+#include <QStringList>
 
 #include "engine/project/project.h"
 #include "ui/models/services.h"
@@ -40,8 +42,10 @@ public:
     std::filesystem::path source() const;
     void chooseSource(const std::filesystem::path& path); ///< starts a scan
     bool isScanning() const;
+    void cancelScan();
     const std::optional<data::Manifest>& manifest() const;
-    void requestThumbnails(int count); ///< answered by thumbnailReady, random public order per class
+    void
+    requestThumbnails(int count); ///< answered by thumbnailReady, random public order per class
 
     // ---- model (public)
     std::filesystem::path checkpoint() const;
@@ -51,7 +55,8 @@ public:
     const std::optional<checkpoint::Inspection>& inspection() const;
 
     // ---- privacy
-    /// The request being edited; setRequest starts a new plan and forecast in the background (debounced).
+    /// The request being edited; setRequest starts a new plan and forecast in the background
+    /// (debounced).
     const train::PlanRequest& request() const;
     void setRequest(const train::PlanRequest& request);
     /// Is the number of units public? Unanswered until the user chose.
@@ -60,6 +65,8 @@ public:
     const std::optional<train::TrainingPlan>& plan() const; ///< empty while invalid or computing
     const std::optional<train::Forecast>& forecast() const;
     std::optional<Error> planProblem() const; ///< why there is no plan
+    bool isPlanning() const;                  ///< a plan is being computed
+    bool isMeasuring() const;                 ///< its time and memory are being measured
     bool isConfirmed() const;
     void confirmPlan(); ///< a separate step; any later change of the request takes it back
 
@@ -77,8 +84,16 @@ public:
     const QStringList& eventLog() const;
     std::optional<train::RunRecord> lastRun() const;
     bool canResume() const;
+    /// The plan of the run in progress, else of the last one.
+    const std::optional<train::TrainingPlan>& runPlan() const;
+    std::filesystem::path lastRunFolder() const; ///< empty: none yet
+    /// True for Preparing to Stopping.
+    bool isRunActive() const;
 
     // ---- sample
+    QString whyCannotGenerate() const; ///< empty when generate() is possible
+    /// Names of the classes that can be drawn: the public list of the run.
+    QStringList classNames() const;
     bool isGenerating() const;
     void generate(const generate::GenerationRequest& request);
     void cancelGeneration();
@@ -86,7 +101,9 @@ public:
     const generate::GenerationRequest& generationRequest() const;
 
     // ---- release
-    bool isReleasing() const;
+    QString whyCannotRelease() const; ///< empty when writeRelease() is possible
+    bool isReleasing() const;         ///< writing or verifying
+    void cancelRelease();
     /// Writes the generated images as a release zip, then verifies it.
     void writeRelease(const std::filesystem::path& zip);
     void verify(const std::filesystem::path& zip);
@@ -96,22 +113,26 @@ public:
     // ---- ledger
     const std::vector<privacy::LedgerEntry>& ledger() const;
     void refreshLedger();
+    bool isLedgerRead() const;                         ///< the chain was read and holds
+    const std::optional<Error>& ledgerProblem() const; ///< why not
 
     /// True while anything runs that closing would cut off.
     bool isBusy() const;
 
 Q_SIGNALS:
     void projectChanged();
-    void sourceChanged();  ///< also progress of a scan
+    void sourceChanged(); ///< also progress of a scan
     void scanProgressed(qint64 done, qint64 total);
     void thumbnailReady(int classIndex, const QImage& image);
     void modelChanged();
     void planChanged();
     void runStateChanged(velamen::ui::RunState state);
     void progressed();
-    void stepped();        ///< points() grew; coalesced to at most 10 per second
+    void stepped(); ///< points() grew; coalesced to at most 10 per second
     void sampleRowsChanged();
     void eventLogged(const QString& line);
+    /// Pause, resume, sample now and stop are each answered, at the latest when the run ends.
+    void commandAnswered(const QString& command, bool isAccepted, const QString& reason);
     void generationProgressed(double done, double total);
     void generatedChanged();
     void generationFinished();

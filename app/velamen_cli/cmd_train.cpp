@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// plan: everything a private run will do, as a file. train and resume: do it.
+
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "app/velamen_cli/commands.h"
+#include "app/velamen_cli/progress.h"
+#include "app/wiring.h"
+#include "engine/core/file.h"
+#include "engine/privacy/explain.h"
+#include "engine/train/private/private_session.h"
+
+namespace velamen::app {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct PlanOptions {
+    train::PlanRequest request;
+    std::string neighbours = "zero_out";
+    fs::path out;
+    bool measure = false;
+};
+
+int runPlan(PlanOptions o, const Context& context)
+{
+    const Output output = context.output();
+    const auto relation = privacy::neighbours_of(o.neighbours);
+    if (!relation) return output.fail(relation.error());
+    o.request.neighbours = *relation;
+    Bar bar(output, "scanning");
+    const auto manifest =
+        scanSource(o.request.source, context.stop, [&](std::int64_t done, std::int64_t total) {
+            bar.update(static_cast<double>(done), static_cast<double>(total));
+        });
+    if (!manifest) return output.fail(manifest.error());
+    bar.finish();
+    o.request.classes = manifest->classes;
+    if (*relation == privacy::Neighbours::ZeroOut)
+        o.request.public_units = static_cast<std::int64_t>(manifest->units.size());
+    else if (o.request.public_units == 0)
+        return output.fail(Error{ErrorCode::InvalidArgument,
+                                 "under add_remove the number of units is secret",
+                                 "give a public number of your own with --units"});
+    o.request.source = fs::absolute(o.request.source);
+    o.request.checkpoint = fs::absolute(o.request.checkpoint);
+    const auto plan = train::make_plan(o.request);
+    if (!plan) return output.fail(plan.error());
+    const auto forecast = o.measure ? train::measure(*plan) : train::forecast(*plan);
+    if (!forecast) return output.fail(forecast.error());
+    if (const auto saved = core::write_file(o.out, plan->to_json().dump(2) + "\n"); !saved)
+        return output.fail(saved.error());
+
+    io::Json json = io::Json::object();
+    json["plan"] = o.out.string();
+    json["epsilon"] = forecast->epsilon;
+    json["epsilon_rdp"] = forecast->epsilon_rdp;
+    json["noise"] = plan->privacy.noise_effective;
+    json["steps"] = plan->privacy.steps;
+    json["rate"] = plan->privacy.rate;
+    json["delta"] = plan->privacy.delta;
+    json["neighbours"] = privacy::name_of(plan->privacy.neighbours);
+    json["expected_batch"] = plan->privacy.expected_batch;
+    json["trained_parameters"] = forecast->trained_parameters;
+    json["total_parameters"] = forecast->total_parameters;
+    json["seconds"] = forecast->seconds;
+    json["gigabytes"] = forecast->gigabytes;
+    output.answer(json);
+    output.line(fmt::format("plan {}", o.out.string()));
+    output.line(fmt::format("  epsilon {:.4f} (RDP {:.4f}), delta {}, noise {:.4f}, {} steps of "
+                            "about {} units",
+                            forecast->epsilon, forecast->epsilon_rdp,
+                            privacy::one_in(plan->privacy.delta), plan->privacy.noise_effective,
+                            plan->privacy.steps, plan->privacy.expected_batch));
+    output.line(fmt::format("  trains {} of {} parameters", grouped(forecast->trained_parameters),
+                            grouped(forecast->total_parameters)));
+    if (forecast->seconds > 0.0)
+        output.line(
+            fmt::format("  about {}, {:.1f} GB", duration(forecast->seconds), forecast->gigabytes));
+    return Ok;
+}
+
+int finish(Result<std::unique_ptr<train::TrainingSession>> session, const fs::path& run,
+           const Context& context)
+{
+    const Output output = context.output();
+    if (!session) return output.fail(session.error());
+    train::Mailbox mailbox;
+    ConsoleObserver observer(output, run / "samples.png");
+    const auto outcome = (*session)->run(context.stop, mailbox, observer);
+    if (!outcome) {
+        if (outcome.error().code == ErrorCode::Cancelled)
+            output.line(
+                fmt::format("stopped safely; go on with: velamen-cli resume {}", run.string()));
+        return output.fail(outcome.error());
+    }
+    const auto record = train::read_run(run);
+    if (!record) return output.fail(record.error());
+    io::Json json = io::Json::object();
+    json["event"] = "done";
+    json["run"] = run.string();
+    json["checkpoint"] = record->checkpoint.string();
+    json["steps"] = record->step;
+    json["epsilon"] = record->epsilon;
+    json["epsilon_rdp"] = record->epsilon_rdp;
+    output.event(json);
+    output.line(fmt::format("done: {} steps, {:.2f} s a step, epsilon {:.4f} (RDP {:.4f})",
+                            record->step, observer.secondsPerStep(), record->epsilon,
+                            record->epsilon_rdp));
+    output.line("checkpoint " + record->checkpoint.string());
+    return Ok;
+}
+
+int runTrain(const fs::path& planFile, fs::path run, const Context& context)
+{
+    const Output output = context.output();
+    const auto text = core::read_file(planFile);
+    if (!text) return output.fail(text.error());
+    const auto json = io::Json::parse(*text);
+    if (!json) return output.fail(json.error());
+    const auto plan = train::TrainingPlan::from_json(*json);
+    if (!plan) return output.fail(plan.error());
+    if (run.empty()) {
+        const fs::path runs = fs::absolute(planFile).parent_path() / "runs";
+        int number = 1;
+        while (fs::exists(runs / fmt::format("{:04}", number)))
+            ++number;
+        run = runs / fmt::format("{:04}", number);
+    }
+    return finish(train::start_private_run(*plan, run), run, context);
+}
+
+} // namespace
+
+void addTrain(CLI::App& app, Context& context)
+{
+    auto p = std::make_shared<PlanOptions>();
+    CLI::App* plan = app.add_subcommand("plan", "Write a training plan with its forecast");
+    plan->add_option("checkpoint", p->request.checkpoint, "Public checkpoint folder")->required();
+    plan->add_option("folder", p->request.source, "Private folder or zip")->required();
+    plan->add_option("--out", p->out, "Plan file to write")->required();
+    plan->add_option("--epsilon", p->request.epsilon, "Declared limit")->capture_default_str();
+    plan->add_option("--delta", p->request.delta, "Default: min(1e-6, 1/(10 N)), a power of ten");
+    plan->add_option("--neighbours", p->neighbours,
+                     "zero_out (number of units public) or add_remove")
+        ->capture_default_str();
+    plan->add_option("--units", p->request.public_units, "Public number of units under add_remove");
+    plan->add_option("--batch", p->request.expected_batch, "Expected units a step");
+    plan->add_option("--steps", p->request.steps, "Optimiser steps");
+    plan->add_option("--select", p->request.selection, "Trained tensors")->capture_default_str();
+    plan->add_flag("--measure", p->measure, "Measure time and memory on synthetic data");
+    plan->callback([p, &context] { context.exitCode = runPlan(*p, context); });
+
+    struct Options {
+        fs::path plan, run;
+    };
+    auto o = std::make_shared<Options>();
+    CLI::App* train = app.add_subcommand("train", "Run a plan; Ctrl+C pauses safely");
+    train->add_option("plan", o->plan, "Plan file")->required();
+    train->add_option("--run", o->run, "Run folder to create (default: runs/NNNN beside the plan)");
+    train->callback([o, &context] { context.exitCode = runTrain(o->plan, o->run, context); });
+
+    CLI::App* resume = app.add_subcommand("resume", "Go on with an interrupted run");
+    resume->add_option("run", o->run, "Run folder")->required();
+    resume->callback([o, &context] {
+        context.exitCode = finish(train::resume_private_run(o->run), o->run, context);
+    });
+}
+
+} // namespace velamen::app

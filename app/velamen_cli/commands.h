@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The commands, each in its own file. A command parses its options with CLI11 and leaves its exit
+// code in the context.
+
+#pragma once
+
+#include <filesystem>
+#include <stop_token>
+
+#include <CLI/CLI.hpp>
+
+#include "app/velamen_cli/output.h"
+
+namespace velamen::app {
+
+struct Context {
+    bool json = false;
+    std::stop_token stop;
+    std::filesystem::path executable;
+    int exitCode = Ok;
+
+    Output output() const { return Output(json); }
+};
+
+void addBudget(CLI::App& app, Context& context);
+void addInspect(CLI::App& app, Context& context); ///< inspect, scan, forward
+void addTrain(CLI::App& app, Context& context);   ///< plan, train, resume
+void addSample(CLI::App& app, Context& context);  ///< sample
+void addRelease(CLI::App& app, Context& context); ///< export, verify
+void addPublic(CLI::App& app, Context& context);  ///< pretrain, make-letters
+void addLedger(CLI::App& app, Context& context);
+void addBench(CLI::App& app, Context& context);
+void addDemo(CLI::App& app, Context& context);
+
+} // namespace velamen::app

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "app/velamen_cli/sampling.h"
+
+#include <algorithm>
+
+#include "app/velamen_cli/progress.h"
+#include "engine/core/file.h"
+#include "engine/image/codec.h"
+
+namespace velamen::app {
+
+void addSamplingOptions(CLI::App& command, SamplingOptions& o)
+{
+    command.add_option("--class", o.classes, "Classes to draw (default: all)");
+    command.add_option("--count", o.count, "Images of each class")
+        ->check(CLI::Range(1, 1000000))
+        ->capture_default_str();
+    command.add_option("--seed", o.seed, "First seed; image i has seed + i")->capture_default_str();
+    command.add_option("--guidance", o.guidance, "Guidance scale w, 0: off")
+        ->check(CLI::Range(0.0, 50.0))
+        ->capture_default_str();
+    command.add_option("--steps", o.steps, "Sampler steps")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    command.add_option("--eta", o.eta, "DDIM's eta")
+        ->check(CLI::Range(0.0, 1.0))
+        ->capture_default_str();
+    command.add_option("--sampler", o.sampler, "ddim or dpm++2m")
+        ->check(CLI::IsMember({"ddim", "dpm++2m"}))
+        ->capture_default_str();
+}
+
+Result<std::vector<release::ReleaseImage>> drawImages(const std::filesystem::path& checkpoint,
+                                                      const SamplingOptions& o,
+                                                      const Context& context)
+{
+    VELAMEN_ASSIGN(const auto session, generate::GenerationSession::open(checkpoint));
+    const std::vector<std::string>& names = session->classes();
+    std::vector<int> wanted;
+    for (const std::string& name : o.classes) {
+        const auto at = std::find(names.begin(), names.end(), name);
+        if (at == names.end()) {
+            std::string list;
+            for (const std::string& known : names)
+                list += (list.empty() ? "" : ", ") + known;
+            return velamen::fail(ErrorCode::InvalidArgument,
+                                 "the checkpoint has no class '" + name + "'",
+                                 "its classes are: " + list);
+        }
+        wanted.push_back(static_cast<int>(at - names.begin()));
+    }
+    if (wanted.empty())
+        for (std::size_t i = 0; i < names.size(); ++i)
+            wanted.push_back(static_cast<int>(i));
+
+    generate::GenerationRequest request;
+    for (const int class_index : wanted)
+        request.classes.insert(request.classes.end(), static_cast<std::size_t>(o.count),
+                               class_index);
+    request.seed = o.seed;
+    request.guidance = o.guidance;
+    request.steps = o.steps;
+    request.eta = o.eta;
+    request.sampler =
+        o.sampler == "ddim" ? generate::SamplerKind::Ddim : generate::SamplerKind::DpmSolverPp2M;
+    std::vector<release::ReleaseImage> images(request.classes.size());
+    const Output output = context.output();
+    Bar bar(output, "sampling");
+    const auto receive = [&](const generate::GeneratedImage& g) {
+        images[static_cast<std::size_t>(g.index)] = {names[static_cast<std::size_t>(g.class_index)],
+                                                     g.seed,
+                                                     o.guidance,
+                                                     o.steps,
+                                                     o.sampler,
+                                                     g.image};
+    };
+    VELAMEN_TRY(session->run(request, context.stop, receive,
+                             [&](double done, double total) { bar.update(done, total); }));
+    bar.finish(std::to_string(images.size()) + " images");
+    return images;
+}
+
+Result<> writeSheet(const std::vector<release::ReleaseImage>& images, int perClass, int columns,
+                    const std::filesystem::path& png)
+{
+    std::vector<image::Image> shown;
+    columns = std::min(columns, perClass);
+    for (std::size_t row = 0; row < images.size(); row += static_cast<std::size_t>(perClass))
+        for (int column = 0; column < columns; ++column)
+            shown.push_back(images[row + static_cast<std::size_t>(column)].image);
+    VELAMEN_ASSIGN(const auto bytes, image::encode_png(image::contact_sheet(shown, columns)));
+    return core::write_file(png, std::span<const std::byte>(bytes));
+}
+
+} // namespace velamen::app

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "engine/archive/zip.h"
+
+#include <algorithm>
+#include <array>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include <QtCore/QByteArray>
+#include <QtCore/QDateTime>
+#include <QtCore/QString>
+#include <quazip/quazip.h>
+#include <quazip/quazipfile.h>
+#include <quazip/quazipfileinfo.h>
+#include <quazip/quazipnewinfo.h>
+#include <quazip/unzip.h>
+
+#include "engine/archive/names.h"
+#include "engine/archive/staged_device.h"
+
+namespace velamen::archive {
+
+namespace {
+
+// Deflate cannot shrink further than 1032 to 1 (zlib technical details); beyond it, or with more
+// packed bytes than the file has, an entry or the whole directory lies.
+constexpr std::uint64_t kDeflateLimit = 1032;
+constexpr std::uint64_t kEntryLimit = 4'000'000;
+
+std::string ordinal(std::size_t index)
+{
+    return "entry " + std::to_string(index + 1) + " of the zip";
+}
+
+bool ends_with_png(std::string_view name)
+{
+    constexpr std::array<char, 4> suffix{'.', 'p', 'n', 'g'};
+    if (name.size() < suffix.size()) return false;
+    for (std::size_t i = 0; i < suffix.size(); ++i) {
+        const char c = name[name.size() - suffix.size() + i];
+        if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) != suffix[i])
+            return false;
+    }
+    return true;
+}
+
+} // namespace
+
+struct ZipReader::State {
+    struct Place {
+        std::size_t index = 0; // in entries
+        unz64_file_pos position{};
+        std::uint64_t packed = 0;
+        std::uint16_t method = 0;
+        bool encrypted = false;
+    };
+
+    explicit State(const QString& path) : zip(path) {}
+
+    QuaZip zip;
+    std::vector<ZipEntry> entries;
+    std::unordered_map<std::string, Place> places;
+};
+
+ZipReader::ZipReader(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ZipReader::~ZipReader() = default;
+ZipReader::ZipReader(ZipReader&&) noexcept = default;
+ZipReader& ZipReader::operator=(ZipReader&&) noexcept = default;
+
+const std::vector<ZipEntry>& ZipReader::entries() const noexcept { return state_->entries; }
+
+Result<ZipReader> ZipReader::open(const std::filesystem::path& path)
+{
+    std::error_code error;
+    const auto status = std::filesystem::status(path, error);
+    if (!std::filesystem::exists(status))
+        return fail(ErrorCode::NotFound, "no such file: " + path.string(),
+                    "check the path or choose another file");
+    if (!std::filesystem::is_regular_file(status))
+        return fail(ErrorCode::Unreadable, path.string() + " is not a file", "choose a .zip file");
+    const std::uint64_t file_size = std::filesystem::file_size(path, error);
+    if (error)
+        return fail(ErrorCode::Unreadable, "cannot read " + path.string() + ": " + error.message());
+
+    auto state = std::make_unique<State>(QString::fromStdString(path.string()));
+    if (!state->zip.open(QuaZip::mdUnzip))
+        return fail(ErrorCode::Corrupt, path.string() + " is not a zip that can be read",
+                    "pack the folder again; a download may have been cut off");
+    const auto refuse = [&](ErrorCode code, std::size_t index, const std::string& cause) {
+        return fail(code, ordinal(index) + " is refused: " + cause,
+                    "pack the folder again with an ordinary zip program");
+    };
+
+    std::uint64_t packed_total = 0;
+    std::size_t seen = 0;
+    for (bool more = state->zip.goToFirstFile(); more; more = state->zip.goToNextFile(), ++seen) {
+        QuaZipFileInfo64 info;
+        if (!state->zip.getCurrentFileInfo(&info))
+            return refuse(ErrorCode::Corrupt, seen, "its record cannot be read");
+        if (seen >= kEntryLimit)
+            return refuse(ErrorCode::Refused, seen, "the zip has more than 4 million entries");
+        ZipEntry entry{.name = info.name.toStdString(), .size = info.uncompressedSize};
+        if (const char* fault = fault_of_name(entry.name))
+            return refuse(ErrorCode::Refused, seen, std::string("its name ") + fault);
+        packed_total += info.compressedSize;
+        // Overlapping entries are how a small file unpacks to a huge one.
+        if (info.compressedSize > file_size || packed_total > file_size)
+            return refuse(ErrorCode::Refused, seen, "the entries overlap");
+        if (info.uncompressedSize > (info.compressedSize + 1) * kDeflateLimit)
+            return refuse(ErrorCode::Refused, seen, "it claims more than its bytes can hold");
+        if (entry.name.back() == '/') continue;
+        State::Place place{.index = state->entries.size(),
+                           .packed = info.compressedSize,
+                           .method = info.method,
+                           .encrypted = (info.flags & 1U) != 0};
+        if (unzGetFilePos64(state->zip.getUnzFile(), &place.position) != UNZ_OK)
+            return refuse(ErrorCode::Corrupt, seen, "its place is unknown");
+        if (!state->places.emplace(entry.name, place).second)
+            return refuse(ErrorCode::Refused, seen, "another entry has the same name");
+        state->entries.push_back(std::move(entry));
+    }
+    const int outcome = state->zip.getZipError();
+    if ((outcome != UNZ_OK && outcome != UNZ_END_OF_LIST_OF_FILE)
+        || static_cast<std::size_t>(std::max(0, state->zip.getEntriesCount())) != seen)
+        return fail(ErrorCode::Corrupt, "the directory of " + path.string() + " is damaged",
+                    "pack the folder again; a download may have been cut off");
+    return ZipReader(std::move(state));
+}
+
+Result<std::vector<std::byte>> ZipReader::read(std::string_view name, std::uint64_t limit)
+{
+    const auto found = state_->places.find(std::string(name));
+    if (found == state_->places.end())
+        return fail(ErrorCode::NotFound, "the zip has no such entry");
+    const State::Place& place = found->second;
+    const std::uint64_t size = state_->entries[place.index].size;
+    const std::string what = ordinal(place.index);
+    if (size > limit)
+        return fail(ErrorCode::Refused,
+                    what + " is larger than the limit of " + std::to_string(limit) + " bytes");
+    if (place.encrypted)
+        return fail(ErrorCode::Unsupported, what + " is locked with a password",
+                    "pack the folder again without a password");
+    if (place.method != 0 && place.method != Z_DEFLATED)
+        return fail(ErrorCode::Unsupported, what + " uses an unusual compression",
+                    "pack the folder again with ordinary (deflate) compression");
+    if (unzGoToFilePos64(state_->zip.getUnzFile(), &place.position) != UNZ_OK)
+        return fail(ErrorCode::Corrupt, what + " is damaged");
+    unzFile file = state_->zip.getUnzFile();
+    if (unzOpenCurrentFile(file) != UNZ_OK)
+        return fail(ErrorCode::Corrupt, what + " is damaged", "pack the folder again");
+
+    std::vector<std::byte> content(static_cast<std::size_t>(size));
+    std::size_t done = 0;
+    bool intact = true;
+    while (intact && done < content.size()) {
+        const auto want = static_cast<unsigned>(
+            std::min<std::size_t>(content.size() - done, std::size_t{1} << 26));
+        const int got = unzReadCurrentFile(file, content.data() + done, want);
+        intact = got > 0;
+        if (intact) done += static_cast<std::size_t>(got);
+    }
+    std::byte extra{};
+    if (intact) intact = unzReadCurrentFile(file, &extra, 1) == 0;
+    // Closing compares the CRC of what was read.
+    const int closed = unzCloseCurrentFile(file);
+    if (!intact || closed != UNZ_OK)
+        return fail(ErrorCode::Corrupt, what + " is damaged: its content does not match its record",
+                    "pack the folder again; a download may have been cut off");
+    return content;
+}
+
+struct ZipWriter::State {
+    // Order matters: the zip is closed before its device goes.
+    std::unique_ptr<StagedDevice> device;
+    QuaZip zip;
+    std::unordered_set<std::string> names;
+
+    explicit State(std::unique_ptr<StagedDevice> staged)
+        : device(std::move(staged)), zip(device.get())
+    {
+    }
+};
+
+ZipWriter::ZipWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ZipWriter::~ZipWriter() = default;
+ZipWriter::ZipWriter(ZipWriter&&) noexcept = default;
+ZipWriter& ZipWriter::operator=(ZipWriter&&) noexcept = default;
+
+Result<ZipWriter> ZipWriter::create(const std::filesystem::path& path)
+{
+    VELAMEN_ASSIGN(auto device, StagedDevice::create(path));
+    auto state = std::make_unique<State>(std::move(device));
+    state->zip.setAutoClose(false);
+    state->zip.setUtf8Enabled(true);
+    state->zip.setOsCode(3); // Unix, whatever machine writes it
+    state->zip.setDataDescriptorWritingEnabled(false);
+    if (!state->zip.open(QuaZip::mdCreate)) return fail(state->device->error("write"));
+    return ZipWriter(std::move(state));
+}
+
+Result<> ZipWriter::add(const std::string& name, std::string_view content)
+{
+    return add(name, std::as_bytes(std::span(content.data(), content.size())));
+}
+
+Result<> ZipWriter::add(const std::string& name, std::span<const std::byte> content)
+{
+    if (const char* fault = fault_of_name(name))
+        return fail(ErrorCode::InvalidArgument,
+                    std::string("an entry for a zip is refused: its name ") + fault);
+    if (name.back() == '/')
+        return fail(ErrorCode::InvalidArgument, "an entry for a zip is refused: it is a folder");
+    if (content.size() >= (std::uint64_t{1} << 32) - 1)
+        return fail(ErrorCode::Unsupported, "an entry for a zip is refused: it is over 4 GiB");
+    const QString entry_name = QString::fromStdString(name);
+    if (entry_name.toStdString() != name)
+        return fail(ErrorCode::InvalidArgument,
+                    "an entry for a zip is refused: its name is not UTF-8");
+    if (!state_->names.insert(name).second)
+        return fail(ErrorCode::InvalidArgument,
+                    "an entry for a zip is refused: its name is taken already");
+
+    QuaZipNewInfo info(entry_name);
+    info.dateTime = QDateTime(QDate(1980, 1, 1), QTime(0, 0));
+    info.externalAttr = 0100644U << 16;
+    info.uncompressedSize = static_cast<ulong>(content.size());
+    QuaZipFile file(&state_->zip);
+    const bool stored = ends_with_png(name);
+    const auto size = static_cast<qint64>(content.size());
+    bool written =
+        file.open(QIODevice::WriteOnly, info, nullptr, 0, stored ? 0 : Z_DEFLATED, stored ? 0 : 6);
+    if (written && size > 0)
+        written = file.write(reinterpret_cast<const char*>(content.data()), size) == size;
+    if (file.isOpen()) file.close();
+    if (!written || file.getZipError() != ZIP_OK || state_->device->error_number() != 0)
+        return fail(state_->device->error("write"));
+    return {};
+}
+
+Result<> ZipWriter::commit()
+{
+    state_->zip.close();
+    if (state_->zip.getZipError() != ZIP_OK || state_->device->error_number() != 0)
+        return fail(state_->device->error("write"));
+    return state_->device->commit();
+}
+
+} // namespace velamen::archive

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// From noise to a sample: DDIM and DPM-Solver++ (2M), step for step as diffusers computes them.
+// Takes any denoiser; guidance is the denoiser's affair.
+
+#pragma once
+
+#include <functional>
+#include <stop_token>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "engine/diffusion/schedule.h"
+
+namespace velamen::diffusion {
+
+enum class SamplerKind { Ddim, DpmSolverPp2M };
+
+struct SamplerOptions {
+    SamplerKind kind = SamplerKind::Ddim;
+    int steps = 20;
+    double eta = 0.0; ///< DDIM only: 0 deterministic, 1 as noisy as DDPM
+};
+
+/// x: [N, ...], t: [N] fp32  ->  the prediction, shaped like x
+using Denoiser = std::function<at::Tensor(const at::Tensor& x, const at::Tensor& t)>;
+
+/// The timesteps in the order in which they are visited.
+Result<std::vector<std::int64_t>> timesteps(const Schedule& schedule,
+                                            const SamplerOptions& options);
+
+/// x: standard normal, [N, ...]. `step_noise(step)` (0-based, shaped like x) is called only by DDIM
+/// with eta > 0; it may be empty otherwise. `progress` may be empty. Cancelled between steps when
+/// `stop` is requested. Runs without gradients; exceptions of the denoiser become errors.
+Result<at::Tensor> sample(const Schedule& schedule, const SamplerOptions& options,
+                          const Denoiser& denoiser, at::Tensor x,
+                          const std::function<at::Tensor(int step)>& step_noise,
+                          std::stop_token stop,
+                          const std::function<void(int done, int total)>& progress);
+
+} // namespace velamen::diffusion

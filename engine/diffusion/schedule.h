@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The noise schedule of a checkpoint, as in diffusers' scheduler_config.json. Numbers only: how
+// they are used is in target.h (training) and sampler.h (sampling).
+
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "engine/core/result.h"
+#include "engine/io/json.h"
+
+namespace velamen::diffusion {
+
+enum class BetaSchedule { Linear, ScaledLinear, SquaredCosCapV2 };
+enum class PredictionType { Epsilon, VPrediction, Sample };
+enum class TimestepSpacing { Leading, Linspace, Trailing };
+
+struct ScheduleOptions {
+    std::int64_t num_train_timesteps = 1000;
+    double beta_start = 0.0001;
+    double beta_end = 0.02;
+    BetaSchedule beta_schedule = BetaSchedule::Linear;
+    PredictionType prediction_type = PredictionType::Epsilon;
+    TimestepSpacing timestep_spacing = TimestepSpacing::Leading;
+    std::int64_t steps_offset = 0;
+    bool set_alpha_to_one = true;
+    bool clip_sample = false; ///< absent in a file means true
+    double clip_sample_range = 1.0;
+};
+
+/// Immutable.
+class Schedule {
+public:
+    static Result<Schedule> create(const ScheduleOptions& options);
+    static Result<Schedule> from_json(const io::Json& json);
+    /// As a DDIMScheduler.
+    io::Json to_json() const;
+
+    const ScheduleOptions& options() const noexcept { return options_; }
+    std::int64_t num_train_timesteps() const noexcept { return options_.num_train_timesteps; }
+    /// fp32 [T] on the CPU, computed in the order in which diffusers does.
+    const at::Tensor& alphas_cumprod() const noexcept { return alphas_cumprod_; }
+    float alpha_cumprod(std::int64_t t) const { return values_[static_cast<std::size_t>(t)]; }
+
+private:
+    Schedule(const ScheduleOptions& options, at::Tensor alphas_cumprod);
+    ScheduleOptions options_;
+    at::Tensor alphas_cumprod_;
+    std::vector<float> values_;
+};
+
+} // namespace velamen::diffusion

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Noise -> guided denoising -> decoding, a batch at a time.
+
+#include "engine/generate/render.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <new>
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+
+#include "engine/diffusion/sampler.h"
+#include "engine/generate/noise.h"
+#include "engine/nn/autoencoder/model.h"
+#include "engine/nn/conditioner/class_embedder.h"
+#include "engine/nn/unet/model.h"
+
+namespace velamen::generate {
+
+namespace {
+
+diffusion::SamplerOptions sampler_options(const GenerationRequest& request)
+{
+    return {.kind = request.sampler == SamplerKind::Ddim ? diffusion::SamplerKind::Ddim
+                                                         : diffusion::SamplerKind::DpmSolverPp2M,
+            .steps = request.steps,
+            .eta = request.eta};
+}
+
+/// One batch: the class and the seed of each image.
+struct Batch {
+    std::span<const int> classes;
+    std::vector<std::uint64_t> seeds;
+};
+
+Result<at::Tensor> denoise(const Models& models, const GenerationRequest& request,
+                           const Batch& batch, std::stop_token stop,
+                           const std::function<void(int, int)>& progress)
+{
+    const std::int64_t channels = models.scale.channels(), side = models.scale.side();
+    const auto n = static_cast<std::int64_t>(batch.classes.size());
+    at::Tensor ids = at::empty({n}, at::kLong);
+    std::ranges::copy(batch.classes, ids.data_ptr<std::int64_t>());
+    const bool is_guided = request.guidance != 0.0;
+    if (is_guided)
+        ids = at::cat({ids, at::full({n}, models.class_embedder.null_class(), at::kLong)});
+    const at::Tensor context = models.class_embedder.forward(ids); // [N or 2 N, 1, D]
+
+    const diffusion::Denoiser denoiser = [&](const at::Tensor& x, const at::Tensor& t) {
+        if (!is_guided) return models.unet.forward(x, t, context);
+        const auto halves = models.unet.forward(at::cat({x, x}), at::cat({t, t}), context).chunk(2);
+        return halves[0] + request.guidance * (halves[0] - halves[1]);
+    };
+    const auto step_noise = [&](int step) {
+        return noise(batch.seeds, 1 + static_cast<std::uint64_t>(step), channels, side);
+    };
+    VELAMEN_ASSIGN(const at::Tensor z,
+                   diffusion::sample(models.schedule, sampler_options(request), denoiser,
+                                     noise(batch.seeds, 0, channels, side), step_noise, stop,
+                                     progress));
+    return models.autoencoder.decode(models.scale.to_autoencoder(z));
+}
+
+} // namespace
+
+Result<> check(const GenerationRequest& request, std::int64_t classes)
+{
+    const auto invalid = [](const std::string& message, const std::string& hint) {
+        return fail(ErrorCode::InvalidArgument, message, hint);
+    };
+    for (const int index : request.classes) {
+        if (index < 0 || index >= classes)
+            return invalid("there is no class " + std::to_string(index) + " in this checkpoint",
+                           "its classes are 0 to " + std::to_string(classes - 1));
+    }
+    if (!request.seeds.empty() && request.seeds.size() != request.classes.size())
+        return invalid("there are " + std::to_string(request.seeds.size()) + " seeds for "
+                           + std::to_string(request.classes.size()) + " images",
+                       "give one seed an image, or none");
+    if (request.steps < 1 || request.steps > 1000)
+        return invalid("the number of sampling steps is outside 1 to 1000", "20 is usual");
+    if (!std::isfinite(request.guidance) || request.guidance < 0.0 || request.guidance > 20.0)
+        return invalid("the guidance is outside 0 to 20", "0.3 is usual, 0 turns it off");
+    if (!(request.eta >= 0.0 && request.eta <= 1.0))
+        return invalid("eta is outside 0 to 1", "0 is usual");
+    if (request.batch < 1 || request.batch > 4096)
+        return invalid("the batch is outside 1 to 4096", "250 is usual");
+    return {};
+}
+
+at::Tensor noise(std::span<const std::uint64_t> seeds, std::uint64_t stream, std::int64_t channels,
+                 std::int64_t side)
+{
+    const auto each = static_cast<std::size_t>(channels * side * side);
+    at::Tensor out =
+        at::empty({static_cast<std::int64_t>(seeds.size()), channels, side, side}, at::kFloat);
+    float* data = out.data_ptr<float>();
+    for (std::size_t i = 0; i < seeds.size(); ++i)
+        CounterNoise(seeds[i], stream).normals({data + i * each, each});
+    return out;
+}
+
+image::Image to_image(const at::Tensor& x)
+{
+    const at::Tensor bytes = at::round((x.to(at::kFloat) / 2 + 0.5).clamp(0.0, 1.0) * 255.0)
+                                 .permute({1, 2, 0})
+                                 .to(at::kByte)
+                                 .contiguous(); // [H, W, C]
+    image::Image image{.width = static_cast<int>(bytes.size(1)),
+                       .height = static_cast<int>(bytes.size(0)),
+                       .channels = static_cast<int>(bytes.size(2)),
+                       .pixels = {}};
+    const std::uint8_t* data = bytes.data_ptr<std::uint8_t>();
+    image.pixels.assign(data, data + bytes.numel());
+    return image;
+}
+
+Result<> render(const Models& models, const GenerationRequest& request, std::stop_token stop,
+                const ImageReceiver& receive, const GenerationProgress& progress) noexcept
+try {
+    VELAMEN_TRY(check(request, models.class_embedder.null_class()));
+    const c10::InferenceMode guard;
+    const std::size_t total = request.classes.size();
+    for (std::size_t begin = 0; begin < total; begin += static_cast<std::size_t>(request.batch)) {
+        const std::size_t count = std::min(total - begin, static_cast<std::size_t>(request.batch));
+        Batch batch{std::span(request.classes).subspan(begin, count), {}};
+        for (std::size_t i = begin; i < begin + count; ++i)
+            batch.seeds.push_back(request.seeds.empty() ? request.seed + i : request.seeds[i]);
+
+        const auto report = [&](int done, int steps) {
+            if (progress)
+                progress(static_cast<double>(begin)
+                             + static_cast<double>(count) * done / std::max(steps, 1),
+                         static_cast<double>(total));
+        };
+        VELAMEN_ASSIGN(const at::Tensor images, denoise(models, request, batch, stop, report));
+        if (!at::isfinite(images).all().item<bool>())
+            return fail(ErrorCode::Corrupt,
+                        "the checkpoint made values that are not numbers instead of an image",
+                        "use another checkpoint, or less guidance");
+        for (std::size_t i = 0; i < count; ++i) {
+            if (receive)
+                receive({.index = static_cast<std::int64_t>(begin + i),
+                         .class_index = batch.classes[i],
+                         .seed = batch.seeds[i],
+                         .image = to_image(images[static_cast<std::int64_t>(i)])});
+        }
+    }
+    return {};
+} catch (const std::bad_alloc&) {
+    return fail(ErrorCode::OutOfMemory, "there is not enough memory to generate this batch",
+                "choose a smaller batch");
+} catch (const c10::Error& error) {
+    return fail(ErrorCode::Internal,
+                std::string("generating failed: ") + error.what_without_backtrace());
+} catch (const std::exception& error) {
+    return fail(ErrorCode::Internal, std::string("generating failed: ") + error.what());
+}
+
+} // namespace velamen::generate

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// A 2-D convolution that a Tap can watch: square kernel, stride and padding, no groups or dilation.
+
+#pragma once
+
+#include <torch/nn/modules/conv.h>
+
+#include "engine/nn/layers/tapped.h"
+
+namespace velamen::nn {
+
+struct ConvOptions {
+    std::int64_t in = 1;
+    std::int64_t out = 1;
+    std::int64_t kernel = 3;
+    std::int64_t stride = 1;
+    std::int64_t padding = 0;
+};
+
+class ConvImpl final : public torch::nn::Conv2dImpl, public Tapped {
+public:
+    explicit ConvImpl(const ConvOptions& options);
+
+    /// x: [N, in, H, W]  ->  [N, out, H', W']
+    at::Tensor forward(const at::Tensor& x);
+
+private:
+    ConvOptions square_;
+};
+TORCH_MODULE(Conv);
+
+} // namespace velamen::nn

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The linear layer, watched or plain.
+
+#include "engine/nn/layers/linear.h"
+
+#include <ATen/ATen.h>
+
+namespace velamen::nn {
+
+LinearImpl::LinearImpl(std::int64_t in, std::int64_t out, bool with_bias)
+    : torch::nn::LinearImpl(torch::nn::LinearOptions(in, out).bias(with_bias))
+{
+}
+
+at::Tensor LinearImpl::forward(const at::Tensor& x)
+{
+    if (Tap* tap = watching(weight)) return tap->linear(x, weight, bias);
+    return at::linear(x, weight, bias);
+}
+
+} // namespace velamen::nn

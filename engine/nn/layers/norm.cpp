@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The norms, watched or plain.
+
+#include "engine/nn/layers/norm.h"
+
+#include <ATen/ATen.h>
+
+namespace velamen::nn {
+
+LayerNormImpl::LayerNormImpl(std::int64_t channels, double eps)
+    : torch::nn::LayerNormImpl(torch::nn::LayerNormOptions({channels}).eps(eps))
+{
+}
+
+at::Tensor LayerNormImpl::forward(const at::Tensor& x)
+{
+    if (Tap* tap = watching(weight)) return tap->layer_norm(x, weight, bias, options.eps());
+    return at::layer_norm(x, options.normalized_shape(), weight, bias, options.eps());
+}
+
+GroupNormImpl::GroupNormImpl(std::int64_t groups, std::int64_t channels, double eps)
+    : torch::nn::GroupNormImpl(torch::nn::GroupNormOptions(groups, channels).eps(eps))
+{
+}
+
+at::Tensor GroupNormImpl::forward(const at::Tensor& x)
+{
+    if (Tap* tap = watching(weight))
+        return tap->group_norm(x, options.num_groups(), weight, bias, options.eps());
+    return at::group_norm(x, options.num_groups(), weight, bias, options.eps());
+}
+
+} // namespace velamen::nn

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Lines of the ledger: writing, strict reading, the chain over them and the segments they sum up
+// to.
+
+#include "engine/privacy/ledger_line.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "engine/core/hash.h"
+#include "engine/io/json.h"
+
+namespace velamen::privacy {
+
+namespace {
+
+constexpr std::string_view kEventType = "poisson_subsampled_gaussian";
+/// An effective multiplier may exceed what its parts give by this much, for decimal round-off.
+constexpr double kNoiseSlack = 1e-9;
+
+/// Names go into a file that is released: letters, digits, "_" and "-" only, so no path fits in.
+bool is_plain_name(std::string_view name)
+{
+    return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
+            || c == '_' || c == '-';
+    });
+}
+
+template <std::size_t N>
+Result<> require_keys(const io::Json& json, const std::array<std::string_view, N>& keys)
+{
+    if (!json.is_object()) return fail(ErrorCode::Corrupt, "it is not an object");
+    const auto& object = *json.if_object();
+    if (!std::ranges::equal(object, keys, {},
+                            [](const auto& member) { return std::string_view(member.first); }))
+        return fail(ErrorCode::Corrupt, "its fields are not those of a ledger line");
+    return {};
+}
+
+Result<LedgerEvent> event_of(const io::Json& json)
+{
+    constexpr std::array<std::string_view, 6> kKeys{
+        "type", "rate", "noise_gradient", "noise_loss", "noise_effective", "steps"};
+    VELAMEN_TRY(require_keys(json, kKeys));
+    LedgerEvent event;
+    VELAMEN_ASSIGN(event.type, json.text("type"));
+    VELAMEN_ASSIGN(event.rate, json.number("rate"));
+    VELAMEN_ASSIGN(event.noise_gradient, json.number("noise_gradient"));
+    if (!json.find("noise_loss")->is_null()) {
+        VELAMEN_ASSIGN(event.noise_loss, json.number("noise_loss"));
+    }
+    VELAMEN_ASSIGN(event.noise_effective, json.number("noise_effective"));
+    VELAMEN_ASSIGN(event.steps, json.integer("steps"));
+    return event;
+}
+
+Error on_line(const Error& error, std::size_t number)
+{
+    return Error{ErrorCode::Refused,
+                 "ledger line " + std::to_string(number)
+                     + " is not as it was written: " + error.message,
+                 "restore the ledger folder from a backup; what was spent cannot be shown without "
+                 "it"};
+}
+
+/// Calls `visit(line, number)` for each line that ends with a newline; numbers start at 1.
+template <class Visit>
+Result<> each_line(std::string_view text, Visit visit)
+{
+    std::size_t number = 1;
+    for (auto end = text.find('\n'); end != text.npos; end = text.find('\n')) {
+        VELAMEN_TRY(visit(text.substr(0, end), number++));
+        text.remove_prefix(end + 1);
+    }
+    return {};
+}
+
+} // namespace
+
+std::string no_hash() { return std::string(64, '0'); }
+
+std::string line_of(const LedgerEntry& entry)
+{
+    const LedgerEvent& event = entry.event;
+    io::Json::Object inner;
+    inner.emplace_back("type", event.type);
+    inner.emplace_back("rate", event.rate);
+    inner.emplace_back("noise_gradient", event.noise_gradient);
+    inner.emplace_back("noise_loss", event.noise_loss ? io::Json(*event.noise_loss) : io::Json());
+    inner.emplace_back("noise_effective", event.noise_effective);
+    inner.emplace_back("steps", event.steps);
+    io::Json::Object line;
+    line.emplace_back("v", entry.v);
+    line.emplace_back("seq", entry.seq);
+    line.emplace_back("prev", entry.prev);
+    line.emplace_back("run", entry.run);
+    line.emplace_back("attempt", entry.attempt);
+    line.emplace_back("unit", entry.unit);
+    line.emplace_back("neighbours", name_of(entry.neighbours));
+    line.emplace_back("event", std::move(inner));
+    return io::Json(std::move(line)).dump();
+}
+
+Result<LedgerEntry> entry_of(std::string_view line)
+{
+    constexpr std::array<std::string_view, 8> kKeys{"v",       "seq",  "prev",       "run",
+                                                    "attempt", "unit", "neighbours", "event"};
+    VELAMEN_ASSIGN(const io::Json json, io::Json::parse(line));
+    if (const auto version = json.integer("v"); version && *version > 1)
+        return fail(ErrorCode::Unsupported, "it was written by a newer Velamen");
+    VELAMEN_TRY(require_keys(json, kKeys));
+    LedgerEntry entry;
+    VELAMEN_ASSIGN(entry.v, json.integer("v"));
+    VELAMEN_ASSIGN(entry.seq, json.integer("seq"));
+    VELAMEN_ASSIGN(entry.prev, json.text("prev"));
+    VELAMEN_ASSIGN(entry.run, json.text("run"));
+    VELAMEN_ASSIGN(entry.attempt, json.integer("attempt"));
+    VELAMEN_ASSIGN(entry.unit, json.text("unit"));
+    VELAMEN_ASSIGN(const std::string neighbours, json.text("neighbours"));
+    VELAMEN_ASSIGN(entry.neighbours, neighbours_of(neighbours));
+    VELAMEN_ASSIGN(entry.event, event_of(*json.find("event")));
+    VELAMEN_TRY(check_entry(entry));
+    return entry;
+}
+
+Result<> check_entry(const LedgerEntry& entry)
+{
+    const LedgerEvent& event = entry.event;
+    const auto refuse = [](const std::string& what) {
+        return fail(ErrorCode::InvalidArgument, what);
+    };
+    if (entry.v != 1)
+        return refuse("version " + std::to_string(entry.v) + " of a ledger line does not exist");
+    if (!is_plain_name(entry.run))
+        return refuse("the run's name must be 1 to 64 letters, digits, \"_\" or \"-\"");
+    if (!is_plain_name(entry.unit))
+        return refuse("the unit's name must be 1 to 64 letters, digits, \"_\" or \"-\"");
+    if (entry.attempt < 1) return refuse("attempts are counted from 1");
+    if (event.type != kEventType) return refuse("the event type \"" + event.type + "\" is unknown");
+    if (event.steps < 1 || event.steps > kMaxStepsPerLine)
+        return refuse("one line reserves 1 to 32 steps, not " + std::to_string(event.steps));
+    VELAMEN_TRY(SamplingRate::create(event.rate));
+    VELAMEN_ASSIGN(const auto gradient, NoiseMultiplier::create(event.noise_gradient));
+    VELAMEN_ASSIGN(const auto effective, NoiseMultiplier::create(event.noise_effective));
+    double most = gradient.value();
+    if (event.noise_loss) {
+        VELAMEN_ASSIGN(const auto loss, NoiseMultiplier::create(*event.noise_loss));
+        most = joint_noise(gradient, loss).value();
+    }
+    if (effective.value() > most * (1.0 + kNoiseSlack))
+        return refuse("the effective noise is larger than what gradient and loss noise give");
+    return {};
+}
+
+Result<std::vector<LedgerEntry>> parse_ledger(std::string_view text)
+{
+    std::vector<LedgerEntry> entries;
+    std::string prev = no_hash();
+    VELAMEN_TRY(each_line(text, [&](std::string_view line, std::size_t number) -> Result<> {
+        auto entry = entry_of(line);
+        if (!entry && entry.error().code == ErrorCode::Unsupported)
+            return fail(ErrorCode::Unsupported,
+                        "ledger line " + std::to_string(number) + ": " + entry.error().message,
+                        "update Velamen");
+        if (!entry) return fail(on_line(entry.error(), number));
+        if (entry->prev != prev)
+            return fail(
+                on_line({ErrorCode::Refused, "it does not follow the line before it"}, number));
+        if (entry->seq != static_cast<std::int64_t>(number) - 1)
+            return fail(on_line({ErrorCode::Refused, "its number is out of order"}, number));
+        prev = core::sha256_hex(line);
+        entries.push_back(std::move(*entry));
+        return {};
+    }));
+    return entries;
+}
+
+LedgerHead head_of(std::string_view text)
+{
+    LedgerHead head{-1, no_hash()};
+    std::string_view last;
+    (void)each_line(text, [&](std::string_view line, std::size_t) -> Result<> {
+        ++head.seq;
+        last = line;
+        return {};
+    });
+    if (head.seq >= 0) head.hash = core::sha256_hex(last);
+    return head;
+}
+
+Result<std::vector<Segment>> segments_of(std::span<const LedgerEntry> entries, std::string_view run)
+{
+    struct Sum {
+        SubsampledGaussian event;
+        std::int64_t steps;
+    };
+    std::vector<Sum> sums;
+    const LedgerEntry* first = nullptr;
+    for (const LedgerEntry& entry : entries) {
+        if (!run.empty() && entry.run != run) continue;
+        if (first == nullptr) first = &entry;
+        if (entry.unit != first->unit)
+            return fail(ErrorCode::Refused,
+                        "this ledger holds events of two units (" + first->unit + ", " + entry.unit
+                            + "), which have no common total",
+                        "look at the total of each run");
+        VELAMEN_ASSIGN(const auto rate, SamplingRate::create(entry.event.rate));
+        VELAMEN_ASSIGN(const auto noise, NoiseMultiplier::create(entry.event.noise_effective));
+        const SubsampledGaussian event{rate, noise};
+        // Composition does not depend on the order: equal events are one segment.
+        const auto known = std::ranges::find(sums, event, &Sum::event);
+        if (known == sums.end())
+            sums.push_back({event, entry.event.steps});
+        else
+            known->steps += entry.event.steps;
+    }
+    std::vector<Segment> segments;
+    for (const Sum& sum : sums) {
+        VELAMEN_ASSIGN(const auto steps, Steps::create(sum.steps));
+        segments.push_back({sum.event, steps});
+    }
+    return segments;
+}
+
+} // namespace velamen::privacy

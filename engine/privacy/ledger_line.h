@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// One ledger line as text and back, with every rule that a line must keep. No files here.
+
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "engine/core/result.h"
+#include "engine/privacy/ledger.h"
+
+namespace velamen::privacy {
+
+inline constexpr std::int64_t kMaxStepsPerLine = 32;
+
+/// The line without its newline: compact JSON in the order of LedgerEntry's comment.
+std::string line_of(const LedgerEntry& entry);
+/// Only what line_of() can have written; the chain (seq, prev) is not checked here.
+Result<LedgerEntry> entry_of(std::string_view line);
+/// The rules of a line's content. InvalidArgument naming the field.
+Result<> check_entry(const LedgerEntry& entry);
+/// 64 zeros: the hash before the first line.
+std::string no_hash();
+
+} // namespace velamen::privacy

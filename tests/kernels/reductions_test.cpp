@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Fast CPU kernels against the slow loops of kernels/cpu/reference.cpp.
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "kernels/api/gram_product.h"
+#include "kernels/api/layer_norm_sums.h"
+#include "kernels/api/private_update.h"
+#include "kernels/api/weighted_accumulate.h"
+
+namespace velamen::kernels {
+namespace {
+
+std::vector<float> random_values(std::size_t count, unsigned seed)
+{
+    std::mt19937 engine(seed);
+    std::normal_distribution<float> normal;
+    std::vector<float> values(count);
+    for (float& value : values)
+        value = normal(engine);
+    return values;
+}
+
+TEST(GramProduct, EqualsTheSlowLoop)
+{
+    for (const std::size_t units : {0U, 1U, 7U})
+        for (const std::size_t tokens : {1U, 3U, 16U, 77U}) {
+            const auto a = random_values(units * tokens * tokens, 1);
+            const auto g = random_values(units * tokens * tokens, 2);
+            std::vector<double> fast(units), slow(units), fast_bound(units), slow_bound(units);
+            ASSERT_EQ(cpu::gram_product({}, {units, tokens, a, g, fast, fast_bound}), Status::Ok);
+            ASSERT_EQ(reference::gram_product({}, {units, tokens, a, g, slow, slow_bound}),
+                      Status::Ok);
+            for (std::size_t u = 0; u < units; ++u) {
+                EXPECT_NEAR(fast[u], slow[u], 1e-5 * static_cast<double>(tokens));
+                EXPECT_NEAR(fast_bound[u], slow_bound[u], 1e-5 * static_cast<double>(tokens));
+            }
+        }
+}
+
+TEST(GramProduct, RefusesSizesThatDoNotFit)
+{
+    std::vector<float> a(8), g(9);
+    std::vector<double> out(1), bound(1);
+    EXPECT_EQ(cpu::gram_product({}, {1, 3, a, g, out, bound}), Status::InvalidArgument);
+}
+
+TEST(WeightedAccumulate, EqualsTheSlowLoopAndAddsToWhatIsThere)
+{
+    constexpr std::size_t kUnits = 7;
+    constexpr std::size_t kWidth = 133;
+    const auto rows = random_values(kUnits * kWidth, 3);
+    const auto weights = random_values(kUnits, 4);
+    auto fast = random_values(kWidth, 5);
+    auto slow = fast;
+    ASSERT_EQ(cpu::weighted_accumulate({}, {kUnits, kWidth, rows, weights, fast}), Status::Ok);
+    ASSERT_EQ(reference::weighted_accumulate({}, {kUnits, kWidth, rows, weights, slow}),
+              Status::Ok);
+    for (std::size_t i = 0; i < kWidth; ++i)
+        EXPECT_NEAR(fast[i], slow[i], 1e-5);
+}
+
+// 0 times NaN is NaN: a unit that is left out must not be multiplied by zero.
+TEST(WeightedAccumulate, LeavesOutRowsOfWeightZero)
+{
+    std::vector<float> rows{1.0F, 2.0F, std::numeric_limits<float>::quiet_NaN(),
+                            std::numeric_limits<float>::infinity()};
+    std::vector<float> weights{0.5F, 0.0F};
+    std::vector<float> sum(2);
+    ASSERT_EQ(cpu::weighted_accumulate({}, {2, 2, rows, weights, sum}), Status::Ok);
+    EXPECT_EQ(sum, (std::vector<float>{0.5F, 1.0F}));
+}
+
+TEST(LayerNormSums, EqualTheSlowLoop)
+{
+    constexpr std::size_t kUnits = 3;
+    constexpr std::size_t kTokens = 5;
+    constexpr std::size_t kWidth = 37;
+    const auto x = random_values(kUnits * kTokens * kWidth, 6);
+    const auto g = random_values(kUnits * kTokens * kWidth, 7);
+    const auto mean = random_values(kUnits * kTokens, 8);
+    const auto rstd = random_values(kUnits * kTokens, 9);
+    std::vector<float> w1(kUnits * kWidth), b1(w1), w2(w1), b2(w1);
+    ASSERT_EQ(cpu::layer_norm_sums({}, {kUnits, kTokens, kWidth, x, g, mean, rstd, w1, b1}),
+              Status::Ok);
+    ASSERT_EQ(reference::layer_norm_sums({}, {kUnits, kTokens, kWidth, x, g, mean, rstd, w2, b2}),
+              Status::Ok);
+    for (std::size_t i = 0; i < w1.size(); ++i) {
+        EXPECT_NEAR(w1[i], w2[i], 1e-4);
+        EXPECT_NEAR(b1[i], b2[i], 1e-5);
+    }
+}
+
+struct Parameters {
+    std::vector<float> sum, weight, first, second, average;
+};
+
+Parameters parameters(std::size_t count)
+{
+    Parameters p{random_values(count, 1), random_values(count, 2), random_values(count, 3),
+                 random_values(count, 4), random_values(count, 5)};
+    for (float& v : p.second)
+        v = v * v;
+    return p;
+}
+
+PrivateUpdate job_of(Parameters& p, const NoiseStreamId& id, double* norm, std::uint64_t* moved)
+{
+    return {.id = &id,
+            .first = 3,
+            .noise_stddev = 0.7F,
+            .inverse_batch = 1.0F / 32.0F,
+            .step = {.learning_rate = 1e-2,
+                     .beta1 = 0.9,
+                     .beta2 = 0.99,
+                     .epsilon = 1e-8,
+                     .weight_decay = 0.1,
+                     .bias_correction1 = 1.0 - std::pow(0.9, 3),
+                     .bias_correction2 = 1.0 - std::pow(0.99, 3),
+                     .average_decay = 0.8},
+            .sum = p.sum,
+            .weight = p.weight,
+            .first_moment = p.first,
+            .second_moment = p.second,
+            .average = p.average,
+            .squared_norm = norm,
+            .moved = moved};
+}
+
+TEST(PrivateUpdate, EqualsTheSlowLoop)
+{
+    NoiseStreamId id;
+    id.key[5] = 9;
+    Parameters fast = parameters(1001);
+    Parameters slow = fast;
+    double fast_norm = 0.0, slow_norm = 0.0;
+    std::uint64_t fast_moved = 0, slow_moved = 0;
+    ASSERT_EQ(cpu::private_update({}, job_of(fast, id, &fast_norm, &fast_moved)), Status::Ok);
+    ASSERT_EQ(reference::private_update({}, job_of(slow, id, &slow_norm, &slow_moved)), Status::Ok);
+    for (std::size_t i = 0; i < fast.sum.size(); ++i) {
+        EXPECT_NEAR(fast.weight[i], slow.weight[i], 2e-6);
+        EXPECT_NEAR(fast.first[i], slow.first[i], 1e-6);
+        EXPECT_NEAR(fast.second[i], slow.second[i], 1e-5);
+        EXPECT_NEAR(fast.average[i], slow.average[i], 1e-6);
+    }
+    EXPECT_NEAR(fast_norm, slow_norm, 1e-5 * slow_norm);
+    EXPECT_EQ(fast_moved, 1001U);
+    EXPECT_EQ(slow_moved, 1001U);
+}
+
+// The same four steps done one after another, noise from the fill kernel.
+TEST(PrivateUpdate, EqualsSeparateSteps)
+{
+    NoiseStreamId id;
+    id.nonce[7] = 1;
+    Parameters fused = parameters(500);
+    Parameters apart = fused;
+    ASSERT_EQ(cpu::private_update({}, job_of(fused, id, nullptr, nullptr)), Status::Ok);
+
+    std::vector<float> noise(500);
+    ASSERT_EQ(cpu::gaussian_fill({}, {.id = &id, .first = 3, .stddev = 0.7F, .out = noise}),
+              Status::Ok);
+    for (std::size_t i = 0; i < noise.size(); ++i)
+        apart.sum[i] = (apart.sum[i] + noise[i]) / 32.0F;
+    PrivateUpdate plain = job_of(apart, id, nullptr, nullptr);
+    plain.noise_stddev = 0.0F;
+    plain.inverse_batch = 1.0F;
+    plain.average = {};
+    ASSERT_EQ(cpu::private_update({}, plain), Status::Ok);
+    for (std::size_t i = 0; i < noise.size(); ++i) {
+        apart.average[i] = 0.8F * apart.average[i] + 0.2F * apart.weight[i];
+        ASSERT_NEAR(fused.weight[i], apart.weight[i], 1e-6);
+        ASSERT_NEAR(fused.average[i], apart.average[i], 1e-6);
+    }
+}
+
+TEST(PrivateUpdate, MovesNothingWhereGradientAndMomentsAreZero)
+{
+    const NoiseStreamId id;
+    std::vector<float> sum(9), weight(9, 1.0F), first(9), second(9);
+    std::uint64_t moved = 0;
+    ASSERT_EQ(cpu::private_update({},
+                                  {.id = &id,
+                                   .step = {.learning_rate = 1.0},
+                                   .sum = sum,
+                                   .weight = weight,
+                                   .first_moment = first,
+                                   .second_moment = second,
+                                   .moved = &moved}),
+              Status::Ok);
+    EXPECT_EQ(moved, 0U);
+}
+
+} // namespace
+} // namespace velamen::kernels

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Keys are spelled as in plan.json where they mean the same.
+
+#include "ui/models/request_json.h"
+
+#include <string>
+
+namespace velamen::ui {
+
+io::Json toJson(const Draft& draft)
+{
+    io::Json json = io::Json::object();
+    json["epsilon"] = draft.request.epsilon;
+    json["delta"] = draft.request.delta;
+    json["neighbours"] = privacy::name_of(draft.request.neighbours);
+    // Under zero-out the number comes from the scan each time; it is not copied around.
+    if (draft.request.neighbours == privacy::Neighbours::AddRemove)
+        json["public_units"] = draft.request.public_units;
+    json["expected_batch"] = draft.request.expected_batch;
+    json["steps"] = draft.request.steps;
+    json["selection"] = draft.request.selection;
+    if (draft.unitsArePublic) json["units_are_public"] = *draft.unitsArePublic;
+    io::Json& generation = json["generation"];
+    generation["seed"] = std::to_string(draft.generation.seed); // 64 bits, unsigned
+    generation["guidance"] = draft.generation.guidance;
+    generation["steps"] = draft.generation.steps;
+    generation["eta"] = draft.generation.eta;
+    generation["sampler"] =
+        draft.generation.sampler == generate::SamplerKind::Ddim ? "ddim" : "dpm++2m";
+    return json;
+}
+
+Draft draftFrom(const io::Json& json)
+{
+    Draft draft;
+    auto& request = draft.request;
+    request.epsilon = json.number_or("epsilon", request.epsilon).value_or(request.epsilon);
+    request.delta = json.number_or("delta", request.delta).value_or(request.delta);
+    if (json.text_or("neighbours", "").value_or("")
+        == privacy::name_of(privacy::Neighbours::AddRemove)) {
+        request.neighbours = privacy::Neighbours::AddRemove;
+        request.public_units = json.integer_or("public_units", 0).value_or(0);
+    }
+    request.expected_batch = json.integer_or("expected_batch", 0).value_or(0);
+    request.steps = json.integer_or("steps", 0).value_or(0);
+    request.selection = json.text_or("selection", request.selection).value_or(request.selection);
+    if (const io::Json* answer = json.find("units_are_public"); answer && answer->if_bool())
+        draft.unitsArePublic = *answer->if_bool();
+    if (const io::Json* saved = json.find("generation")) {
+        auto& generation = draft.generation;
+        try {
+            generation.seed = std::stoull(saved->text_or("seed", "0").value_or("0"));
+        } catch (const std::exception&) {
+            generation.seed = 0;
+        }
+        generation.guidance =
+            saved->number_or("guidance", generation.guidance).value_or(generation.guidance);
+        generation.steps =
+            static_cast<int>(saved->integer_or("steps", generation.steps).value_or(20));
+        generation.eta = saved->number_or("eta", generation.eta).value_or(generation.eta);
+        if (saved->text_or("sampler", "ddim").value_or("ddim") == "dpm++2m")
+            generation.sampler = generate::SamplerKind::DpmSolverPp2M;
+    }
+    return draft;
+}
+
+} // namespace velamen::ui
