@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -46,6 +47,27 @@ bool ends_with_png(std::string_view name)
     return true;
 }
 
+// Whether the record that ends every zip is there and whole (APPNOTE.TXT 4.3.16): QuaZip opens some
+// files that were cut off inside it.
+bool has_end_record(const std::filesystem::path& path, std::uint64_t file_size)
+{
+    constexpr std::uint64_t record = 22;
+    if (file_size < record) return false;
+    const std::uint64_t size = std::min<std::uint64_t>(file_size, record + 65535);
+    std::string tail(static_cast<std::size_t>(size), '\0');
+    std::ifstream in(path, std::ios::binary);
+    in.seekg(static_cast<std::streamoff>(file_size - size));
+    if (!in.read(tail.data(), static_cast<std::streamsize>(size))) return false;
+    for (auto at = tail.rfind("PK\x05\x06"); at != std::string::npos;
+         at = at == 0 ? std::string::npos : tail.rfind("PK\x05\x06", at - 1)) {
+        if (tail.size() - at < record) continue;
+        const auto comment = static_cast<std::size_t>(static_cast<unsigned char>(tail[at + 20]))
+            + (static_cast<std::size_t>(static_cast<unsigned char>(tail[at + 21])) << 8);
+        if (comment <= tail.size() - at - record) return true;
+    }
+    return false;
+}
+
 } // namespace
 
 struct ZipReader::State {
@@ -85,7 +107,7 @@ Result<ZipReader> ZipReader::open(const std::filesystem::path& path)
         return fail(ErrorCode::Unreadable, "cannot read " + path.string() + ": " + error.message());
 
     auto state = std::make_unique<State>(QString::fromStdString(path.string()));
-    if (!state->zip.open(QuaZip::mdUnzip))
+    if (!has_end_record(path, file_size) || !state->zip.open(QuaZip::mdUnzip))
         return fail(ErrorCode::Corrupt, path.string() + " is not a zip that can be read",
                     "pack the folder again; a download may have been cut off");
     const auto refuse = [&](ErrorCode code, std::size_t index, const std::string& cause) {

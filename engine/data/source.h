@@ -1,10 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // A folder of images, or a zip of folders, as privacy units: what is there, which class each image
-// belongs to, and what is wrong with it. Class = name of the subfolder that holds the image.
+// belongs to, and what is wrong with it.
+//
+//     photos/
+//       cat/1.png           class "cat"
+//       cat/old/2.jpg       class "cat": the first folder below the root counts
+//       dog/3.png           class "dog"
+//       4.png               class "unlabelled"
+//       notes.txt           listed as NotAnImage; no harm done
+//       .DS_Store, __MACOSX, Thumbs.db, desktop.ini, names that start with a dot: ignored
+//
+// A zip in which everything lies in one common folder is read as if that folder were its root. Each
+// image is one unit. Names are in the order of their bytes, whatever the disk or the zip says.
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -14,6 +26,7 @@
 #include <vector>
 
 #include "engine/core/result.h"
+#include "engine/image/codec.h"
 #include "engine/image/image.h"
 
 namespace velamen::data {
@@ -64,5 +77,8 @@ public:
     /// The file's bytes.
     virtual Result<std::vector<std::byte>> read(const std::string& name) = 0;
 };
+
+/// The image of that name, cut and scaled to `target`.
+Result<image::Image> load(Source& source, const std::string& name, const image::Target& target);
 
 } // namespace velamen::data

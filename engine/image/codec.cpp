@@ -15,6 +15,8 @@
 
 #include <vips/vips8>
 
+#include "engine/image/png_chunks.h"
+
 namespace velamen::image {
 
 namespace {
@@ -55,10 +57,10 @@ bool starts_with(std::span<const std::byte> file, std::string_view magic, std::s
 bool is_known_format(std::span<const std::byte> file)
 {
     using namespace std::string_view_literals;
-    return starts_with(file, "\x89PNG\r\n\x1a\n"sv) || starts_with(file, "\xff\xd8\xff"sv)
-        || starts_with(file, "II*\0"sv) || starts_with(file, "MM\0*"sv)
-        || starts_with(file, "II+\0"sv) || starts_with(file, "MM\0+"sv)
-        || starts_with(file, "GIF87a"sv) || starts_with(file, "GIF89a"sv)
+    return is_png(file) || starts_with(file, "\xff\xd8\xff"sv) || starts_with(file, "II*\0"sv)
+        || starts_with(file, "MM\0*"sv) || starts_with(file, "II+\0"sv)
+        || starts_with(file, "MM\0+"sv) || starts_with(file, "GIF87a"sv)
+        || starts_with(file, "GIF89a"sv)
         || (starts_with(file, "RIFF"sv) && starts_with(file, "WEBP"sv, 8));
 }
 
@@ -149,12 +151,6 @@ Image centre_of(const Image& image, int size)
     return result;
 }
 
-bool is_keyword(const std::string& key)
-{
-    return !key.empty() && key.size() <= 79 && key.front() != ' ' && key.back() != ' '
-        && std::all_of(key.begin(), key.end(), [](char c) { return c >= 32 && c < 127; });
-}
-
 } // namespace
 
 Result<Image> decode(std::span<const std::byte> file, const Target& target)
@@ -190,7 +186,7 @@ Result<Image> decode(std::span<const std::byte> file, const Target& target)
             vips::VOption* options = vips::VImage::option()
                                          ->set("height", scaled(height))
                                          ->set("size", VIPS_SIZE_FORCE)
-                                         ->set("fail_on", VIPS_FAIL_ON_TRUNCATED);
+                                         ->set("option_string", "fail_on=truncated");
             const auto release = [](VipsBlob* held) { vips_area_unref(VIPS_AREA(held)); };
             const std::unique_ptr<VipsBlob, decltype(release)> holder(blob, release);
             image = vips::VImage::thumbnail_buffer(blob, scaled(width), options);
@@ -222,14 +218,6 @@ Result<std::vector<std::byte>> encode_png(const Image& image,
     if (image.width < 1 || image.height < 1 || (image.channels != 1 && image.channels != 3)
         || image.pixels.size() != expected)
         return fail(ErrorCode::InvalidArgument, "the picture to be written has no pixels");
-    for (const auto& [key, value] : text) {
-        if (!is_keyword(key))
-            return fail(ErrorCode::InvalidArgument,
-                        "a PNG text entry is refused: its keyword is not 1 to 79 ASCII characters");
-        if (value.find('\0') != std::string::npos)
-            return fail(ErrorCode::InvalidArgument,
-                        "a PNG text entry is refused: its text contains a zero byte");
-    }
     return guarded([&]() -> Result<std::vector<std::byte>> {
         VELAMEN_TRY(start());
         vips::VImage picture =
@@ -239,51 +227,18 @@ Result<std::vector<std::byte>> encode_png(const Image& image,
                 .copy(vips::VImage::option()->set("interpretation",
                                                   image.channels == 1 ? VIPS_INTERPRETATION_B_W
                                                                       : VIPS_INTERPRETATION_sRGB));
-        int number = 0;
-        for (const auto& [key, value] : text) {
-            const std::string field = "png-comment-" + std::to_string(number++) + "-" + key;
-            picture.set(field.c_str(), value.c_str());
-        }
-        if (!xmp.empty()) {
-            void* packet = g_malloc(xmp.size());
-            std::memcpy(packet, xmp.data(), xmp.size());
-            picture.set(VIPS_META_XMP_NAME, reinterpret_cast<VipsCallbackFn>(vips_area_free_cb),
-                        packet, xmp.size());
-        }
         VipsBlob* blob = picture.pngsave_buffer(vips::VImage::option()->set("compression", 6));
         std::size_t size = 0;
         const auto* bytes = static_cast<const std::byte*>(vips_blob_get(blob, &size));
         std::vector<std::byte> file(bytes, bytes + size);
         vips_area_unref(VIPS_AREA(blob));
-        return file;
+        return with_text(file, text, xmp);
     });
 }
 
 Result<std::map<std::string, std::string>> png_text(std::span<const std::byte> file)
 {
-    using namespace std::string_view_literals;
-    if (!starts_with(file, "\x89PNG\r\n\x1a\n"sv))
-        return fail(ErrorCode::Unsupported, "the file is not a PNG");
-    // Chunks: length, type, content, CRC (PNG specification, 5.3). libvips checks them; here only
-    // the text is wanted, in any number and of any length.
-    std::map<std::string, std::string> text;
-    std::size_t at = 8;
-    while (file.size() - at >= 12) {
-        const auto byte_at = [&](std::size_t i) { return std::to_integer<std::uint32_t>(file[i]); };
-        const std::size_t length =
-            byte_at(at) << 24 | byte_at(at + 1) << 16 | byte_at(at + 2) << 8 | byte_at(at + 3);
-        if (length > file.size() - at - 12) return corrupt();
-        const std::string_view type(reinterpret_cast<const char*>(file.data()) + at + 4, 4);
-        const std::string_view content(reinterpret_cast<const char*>(file.data()) + at + 8, length);
-        if (type == "IEND") return text;
-        if (type == "tEXt") {
-            const auto zero = content.find('\0');
-            if (zero == std::string_view::npos) return corrupt();
-            text.emplace(content.substr(0, zero), content.substr(zero + 1));
-        }
-        at += length + 12;
-    }
-    return corrupt();
+    return text_of(file);
 }
 
 } // namespace velamen::image

@@ -107,7 +107,7 @@ std::string one_in(double probability)
     if (!(probability > 0.0)) return "never";
     const double count = 1.0 / probability * (1.0 + kRoundOff);
     if (count < 2.0) return "1 in 1";
-    if (count > 1e300) return "1 in " + grouped(1e300);
+    if (count > 1e18) return "1 in " + grouped(1e18);
     double whole = std::floor(count);
     if (whole >= 1000.0) { // two digits are enough for a chance, and dropping the rest enlarges it
         const double unit = std::pow(10.0, std::floor(std::log10(whole)) - 1.0);

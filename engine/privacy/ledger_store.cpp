@@ -212,6 +212,9 @@ Result<std::optional<fs::path>> LedgerStore::find(std::span<const core::Digest> 
     return std::optional<fs::path>(std::move(known->folder));
 }
 
-std::vector<fs::path> LedgerStore::list() const { return ledger_folders(root_); }
+std::vector<fs::path> LedgerStore::list() const
+{
+    return ledger_folders(root_).value_or(std::vector<fs::path>{});
+}
 
 } // namespace velamen::privacy

@@ -62,7 +62,7 @@ std::optional<std::int64_t> run_number(const fs::path& path)
     return number;
 }
 
-Result<fs::path> absolute(const fs::path& folder)
+Result<fs::path> absolute_folder(const fs::path& folder)
 {
     std::error_code error;
     fs::path path = fs::absolute(folder, error).lexically_normal();
@@ -111,7 +111,7 @@ Project::~Project() = default;
 
 Result<std::unique_ptr<Project>> Project::create(const fs::path& where, const std::string& name)
 {
-    VELAMEN_ASSIGN(const fs::path folder, absolute(where));
+    VELAMEN_ASSIGN(const fs::path folder, absolute_folder(where));
     std::error_code error;
     if (fs::exists(folder / kDocument, error))
         return fail(ErrorCode::Refused, "there is already a project in " + folder.string(),
@@ -138,7 +138,7 @@ Result<std::unique_ptr<Project>> Project::create(const fs::path& where, const st
 
 Result<std::unique_ptr<Project>> Project::open(const fs::path& where)
 {
-    VELAMEN_ASSIGN(const fs::path folder, absolute(where));
+    VELAMEN_ASSIGN(const fs::path folder, absolute_folder(where));
     const fs::path document = folder / kDocument;
     std::error_code error;
     if (!fs::exists(document, error))
@@ -236,7 +236,7 @@ std::vector<fs::path> recent_projects()
 
 void remember_project(const fs::path& where)
 {
-    const auto folder = absolute(where);
+    const auto folder = absolute_folder(where);
     if (!folder) return;
     std::vector<fs::path> folders = read_recent();
     std::erase(folders, *folder);

@@ -39,6 +39,7 @@ struct ClassEmbedderConfig {
     std::int64_t rows = 0;
     std::int64_t dim = 0;
     static Result<ClassEmbedderConfig> from_json(const io::Json& json);
+    io::Json to_json() const;
 };
 
 } // namespace velamen::nn

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The graph of the UNet.
+
+#include "engine/nn/unet/model.h"
+
+#include <ATen/ATen.h>
+#include <torch/nn/modules/container/modulelist.h>
+
+#include "engine/core/assert.h"
+#include "engine/nn/unet/stages.h"
+
+namespace velamen::nn {
+
+UNet2DConditionImpl::UNet2DConditionImpl(const UNet2DConditionConfig& config) : config_(config)
+{
+    VELAMEN_ASSERT(config.check().has_value());
+    const auto& channels = config.block_out_channels;
+    const std::size_t levels = channels.size();
+    const std::int64_t time_channels = 4 * channels.front();
+    const auto options_at = [&](std::size_t level, bool has_attention) {
+        return StageOptions{.time_channels = time_channels,
+                            .groups = config.norm_num_groups,
+                            .eps = config.norm_eps,
+                            .has_attention = has_attention,
+                            .heads = config.heads_of(level),
+                            .context_channels = config.cross_attention_dim,
+                            .depth = config.transformer_layers_per_block,
+                            .linear_projection = config.use_linear_projection,
+                            .downsample_padding = config.downsample_padding};
+    };
+
+    conv_in_ = register_module(
+        "conv_in",
+        Conv(ConvOptions{.in = config.in_channels, .out = channels.front(), .padding = 1}));
+    time_embedding_ =
+        register_module("time_embedding", TimeEmbedding(channels.front(), time_channels));
+
+    torch::nn::ModuleList down;
+    for (std::size_t i = 0; i < levels; ++i) {
+        const bool has_attention = config.down_block_types[i] == "CrossAttnDownBlock2D";
+        down_.push_back(std::make_shared<DownStageImpl>(channels[i == 0 ? 0 : i - 1], channels[i],
+                                                        config.layers_per_block, i + 1 < levels,
+                                                        options_at(i, has_attention)));
+        down->push_back(down_.back());
+    }
+    register_module("down_blocks", down);
+
+    mid_ = register_module(
+        "mid_block", std::make_shared<MidStageImpl>(channels.back(), options_at(levels - 1, true)));
+
+    torch::nn::ModuleList up;
+    for (std::size_t i = 0; i < levels; ++i) {
+        const std::size_t level = levels - 1 - i;
+        const bool has_attention = config.up_block_types[i] == "CrossAttnUpBlock2D";
+        up_.push_back(std::make_shared<UpStageImpl>(
+            channels[i == 0 ? level : level + 1], channels[level],
+            channels[level == 0 ? 0 : level - 1], config.layers_per_block + 1, level > 0,
+            options_at(level, has_attention)));
+        up->push_back(up_.back());
+    }
+    register_module("up_blocks", up);
+
+    norm_out_ = register_module(
+        "conv_norm_out", GroupNorm(config.norm_num_groups, channels.front(), config.norm_eps));
+    conv_out_ = register_module(
+        "conv_out",
+        Conv(ConvOptions{.in = channels.front(), .out = config.out_channels, .padding = 1}));
+}
+
+UNet2DConditionImpl::~UNet2DConditionImpl() = default;
+
+at::Tensor UNet2DConditionImpl::forward(const at::Tensor& sample, const at::Tensor& timestep,
+                                        const at::Tensor& encoder_hidden_states)
+{
+    const at::Tensor features = timestep_features(timestep, config_.block_out_channels.front(),
+                                                  config_.flip_sin_to_cos, config_.freq_shift);
+    const at::Tensor time = time_embedding_(features.to(sample.scalar_type())); // [N, 4 C0]
+
+    at::Tensor h = conv_in_(sample);
+    std::vector<at::Tensor> skips{h};
+    for (auto& stage : down_)
+        h = stage->forward(h, time, encoder_hidden_states, skips);
+    h = mid_->forward(h, time, encoder_hidden_states);
+    for (auto& stage : up_)
+        h = stage->forward(h, time, encoder_hidden_states, skips);
+    return conv_out_(at::silu(norm_out_(h)));
+}
+
+void UNet2DConditionImpl::set_tap(Tap* tap) { nn::set_tap(*this, tap); }
+
+} // namespace velamen::nn

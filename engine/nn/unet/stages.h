@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The stages of the UNet: resolutions going down, the middle, and going up. Submodule names are
+// diffusers' keys.
+
+#pragma once
+
+#include <vector>
+
+#include <torch/nn/module.h>
+
+#include "engine/nn/layers/attention.h"
+#include "engine/nn/layers/res_block.h"
+
+namespace velamen::nn {
+
+/// What a stage needs to know besides its channels.
+struct StageOptions {
+    std::int64_t time_channels = 1;
+    std::int64_t groups = 32;
+    double eps = 1e-5;
+    bool has_attention = false;
+    std::int64_t heads = 1;
+    std::int64_t context_channels = 1;
+    std::int64_t depth = 1;
+    bool linear_projection = false;
+    std::int64_t downsample_padding = 1;
+};
+
+/// (CrossAttn)DownBlock2D.
+class DownStageImpl final : public torch::nn::Module {
+public:
+    DownStageImpl(std::int64_t in, std::int64_t out, std::int64_t layers, bool has_downsample,
+                  const StageOptions& options);
+
+    /// Appends every intermediate output to `skips` and returns the last.
+    at::Tensor forward(at::Tensor x, const at::Tensor& time, const at::Tensor& context,
+                       std::vector<at::Tensor>& skips);
+
+private:
+    std::vector<ResBlock> resnets_;
+    std::vector<Transformer2D> attentions_; // as many as resnets_, or none
+    Downsample downsample_{nullptr};
+};
+
+/// UNetMidBlock2DCrossAttn.
+class MidStageImpl final : public torch::nn::Module {
+public:
+    MidStageImpl(std::int64_t channels, const StageOptions& options);
+    at::Tensor forward(const at::Tensor& x, const at::Tensor& time, const at::Tensor& context);
+
+private:
+    std::vector<ResBlock> resnets_;
+    Transformer2D attention_{nullptr};
+};
+
+/// (CrossAttn)UpBlock2D.
+class UpStageImpl final : public torch::nn::Module {
+public:
+    /// `below`: channels of the stage before; `skip_in`: channels entering the matching down stage.
+    UpStageImpl(std::int64_t below, std::int64_t out, std::int64_t skip_in, std::int64_t layers,
+                bool has_upsample, const StageOptions& options);
+
+    /// Takes its skips from the end of `skips`; upsamples to the size of the next one.
+    at::Tensor forward(at::Tensor x, const at::Tensor& time, const at::Tensor& context,
+                       std::vector<at::Tensor>& skips);
+
+private:
+    std::vector<ResBlock> resnets_;
+    std::vector<Transformer2D> attentions_;
+    Upsample upsample_{nullptr};
+};
+
+} // namespace velamen::nn

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "engine/train/private/dataset.h"
+
+#include <algorithm>
+
+#include <torch/torch.h>
+
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/image/codec.h"
+#include "engine/nn/autoencoder/model.h"
+#include "engine/train/latents.h"
+
+namespace velamen::train {
+
+namespace {
+
+constexpr std::int64_t kEncodeBatch = 250;
+
+Result<std::vector<std::int64_t>> class_map(const data::Manifest& manifest,
+                                            const std::vector<std::string>& classes)
+{
+    std::vector<std::int64_t> map;
+    for (const std::string& name : manifest.classes) {
+        const auto at = std::find(classes.begin(), classes.end(), name);
+        if (at == classes.end())
+            return fail(ErrorCode::Refused, "the folder has a class that the plan does not name",
+                        "the list of classes is public and fixed by the plan: make a new plan");
+        map.push_back(at - classes.begin());
+    }
+    return map;
+}
+
+Result<> check_scan(const data::Manifest& manifest, const TrainingPlan& plan)
+{
+    if (plan.privacy.neighbours == privacy::Neighbours::ZeroOut
+        && static_cast<std::int64_t>(manifest.units.size()) != plan.privacy.public_units)
+        return fail(ErrorCode::Refused,
+                    "the folder does not hold the " + std::to_string(plan.privacy.public_units)
+                        + " units of the plan",
+                    "images were added, removed or became unreadable: make a new plan");
+    return {};
+}
+
+} // namespace
+
+Result<Dataset> load_dataset(const TrainingPlan& plan, const privacy::LedgerStore& store,
+                             checkpoint::Checkpoint& checkpoint, std::stop_token stop,
+                             const Counter& scanning, const Counter& encoding)
+{
+    VELAMEN_ASSIGN(const auto source, data::Source::open(plan.source));
+    VELAMEN_ASSIGN(data::Manifest manifest, source->scan(stop, scanning));
+    VELAMEN_TRY(check_scan(manifest, plan));
+    VELAMEN_ASSIGN(const std::vector<std::int64_t> classes, class_map(manifest, plan.classes));
+
+    auto& vae = checkpoint.autoencoder();
+    const image::Target target {.size = static_cast<int>(vae.config().sample_size),
+                                .channels = static_cast<int>(vae.config().in_channels)};
+    const LatentScale scale(checkpoint.card(), vae.config());
+    const auto total = static_cast<std::int64_t>(manifest.images.size());
+    Dataset dataset;
+    dataset.units = std::move(manifest.units);
+    dataset.hashes.reserve(static_cast<std::size_t>(total));
+    data::LatentCache& cache = dataset.latents;
+    for (std::int64_t first = 0; first < total; first += kEncodeBatch) {
+        if (stop.stop_requested())
+            return fail(ErrorCode::Cancelled, "stopped while encoding");
+        std::vector<image::Image> images;
+        for (std::int64_t i = first; i < std::min(total, first + kEncodeBatch); ++i) {
+            const data::ImageEntry& entry = manifest.images[static_cast<std::size_t>(i)];
+            const auto bytes = source->read(entry.name);
+            if (!bytes)
+                return fail(ErrorCode::Unreadable,
+                            "an image of the private folder can no longer be read",
+                            "scan the folder again and make a new plan");
+            dataset.hashes.push_back(store.hash_unit(*bytes));
+            auto image = image::decode(*bytes, target);
+            if (!image)
+                return fail(ErrorCode::Corrupt,
+                            "an image of the private folder can no longer be decoded",
+                            "scan the folder again and make a new plan");
+            images.push_back(std::move(*image));
+            cache.class_index.push_back(classes[static_cast<std::size_t>(entry.class_index)]);
+        }
+        try {
+            const torch::NoGradGuard no_grad;
+            const auto latents
+                = scale.to_model(vae.encode(to_batch(images)).mean).contiguous(); // [n, Z, h, w]
+            cache.channels = static_cast<int>(latents.size(1));
+            cache.height = static_cast<int>(latents.size(2));
+            cache.width = static_cast<int>(latents.size(3));
+            const float* values = latents.const_data_ptr<float>();
+            cache.values.insert(cache.values.end(), values, values + latents.numel());
+        } catch (const std::exception& error) {
+            return fail(ErrorCode::Internal,
+                        std::string("the autoencoder failed: ") + error.what());
+        }
+        if (encoding)
+            encoding(static_cast<std::int64_t>(cache.class_index.size()), total);
+    }
+    return dataset;
+}
+
+} // namespace velamen::train
