@@ -78,7 +78,7 @@ Result<Inspection> inspect(const std::filesystem::path& folder, const std::strin
 Result<std::vector<std::string>> select_tensors(const std::vector<std::string>& all_names,
                                                 const std::string& selection, bool skip_dead);
 
-/// A loaded checkpoint: fp32 modules in evaluation mode. One thread.
+/// A loaded checkpoint: fp32 modules in evaluation mode, nothing requires grad. One thread.
 class Checkpoint {
 public:
     static Result<std::unique_ptr<Checkpoint>> load(const std::filesystem::path& folder);
@@ -92,7 +92,8 @@ public:
     const std::filesystem::path& folder() const;
 
     /// Replaces the class table by one for `classes`: every new row is the mean of the public rows
-    /// (plus a small public perturbation of their spread, seeded), the null row is kept.
+    /// (plus a small public perturbation of their spread, seeded), the null row is kept. Replaces
+    /// the module: take references to it and its tensors afterwards.
     Result<> set_classes(const std::vector<std::string>& classes, std::uint64_t seed);
 
     /// Writes a tuned copy of this checkpoint's folder: the named tensors from the modules in the

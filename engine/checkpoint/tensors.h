@@ -16,7 +16,8 @@
 namespace velamen::checkpoint {
 
 /// The parameters of UNet ("unet/<key>") and conditioner ("class_embedder/<key>"), in graph order.
-/// They share memory with the modules.
+/// They share memory with the modules. After load() none of them requires grad: whoever trains
+/// turns it on for the selected ones.
 std::vector<std::pair<std::string, at::Tensor>> named_tensors(Checkpoint& checkpoint);
 
 } // namespace velamen::checkpoint

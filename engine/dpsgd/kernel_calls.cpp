@@ -37,7 +37,7 @@ std::span<T> part(std::span<T> whole, std::int64_t first, std::int64_t last, std
 /// Rows per thread for which starting a thread pays.
 std::int64_t grain(std::int64_t row_cost)
 {
-    return std::max<std::int64_t>(1, (std::int64_t {1} << 15) / std::max<std::int64_t>(1, row_cost));
+    return std::max<std::int64_t>(1, (std::int64_t{1} << 15) / std::max<std::int64_t>(1, row_cost));
 }
 
 void expect(Status status)
@@ -49,7 +49,7 @@ void expect(Status status)
 template <class Job>
 Status in_parallel(std::int64_t count, std::int64_t row_cost, const Job& job)
 {
-    std::atomic<Status> worst {Status::Ok};
+    std::atomic<Status> worst{Status::Ok};
     at::parallel_for(0, count, grain(row_cost), [&](std::int64_t first, std::int64_t last) {
         if (const Status status = job(first, last); status != Status::Ok) worst = status;
     });
@@ -63,7 +63,7 @@ std::pair<at::Tensor, at::Tensor> gram_product(const at::Tensor& gram_a, const a
     const std::int64_t units = gram_a.size(0);
     const auto tokens = static_cast<std::size_t>(gram_a.size(1));
     const auto options = gram_a.options().dtype(at::kDouble);
-    std::pair out {at::empty({units}, options), at::empty({units}, options)};
+    std::pair out{at::empty({units}, options), at::empty({units}, options)};
     const auto a = span_of<float>(gram_a), g = span_of<float>(gram_g);
     const auto squared = span_of<double>(out.first), bound = span_of<double>(out.second);
     if (gram_a.is_cuda()) {
@@ -71,22 +71,21 @@ std::pair<at::Tensor, at::Tensor> gram_product(const at::Tensor& gram_a, const a
             {}, {static_cast<std::size_t>(units), tokens, a, g, squared, bound}));
         return out;
     }
-    expect(in_parallel(units, gram_a.size(1) * gram_a.size(1),
-                       [&](std::int64_t first, std::int64_t last) {
-                           return kernels::cpu::gram_product(
-                               {},
-                               {static_cast<std::size_t>(last - first), tokens,
-                                part(a, first, last, tokens * tokens),
-                                part(g, first, last, tokens * tokens),
-                                part(squared, first, last, 1), part(bound, first, last, 1)});
-                       }));
+    expect(in_parallel(
+        units, gram_a.size(1) * gram_a.size(1), [&](std::int64_t first, std::int64_t last) {
+            return kernels::cpu::gram_product(
+                {},
+                {static_cast<std::size_t>(last - first), tokens,
+                 part(a, first, last, tokens * tokens), part(g, first, last, tokens * tokens),
+                 part(squared, first, last, 1), part(bound, first, last, 1)});
+        }));
     return out;
 }
 
 void weighted_accumulate(const at::Tensor& rows, const at::Tensor& weights,
                          const at::Tensor& accumulator)
 {
-    const kernels::WeightedAccumulate job {
+    const kernels::WeightedAccumulate job{
         static_cast<std::size_t>(rows.size(0)), static_cast<std::size_t>(accumulator.numel()),
         span_of<float>(rows), span_of<float>(weights), span_of<float>(accumulator)};
     expect(rows.is_cuda() ? kernels::cuda::weighted_accumulate({}, job)
@@ -99,15 +98,15 @@ std::pair<at::Tensor, at::Tensor> layer_norm_sums(const at::Tensor& x, const at:
     const std::int64_t units = x.size(0);
     const auto tokens = static_cast<std::size_t>(x.size(1));
     const auto width = static_cast<std::size_t>(x.size(2));
-    std::pair out {at::empty({units, x.size(2)}, x.options()),
-                   at::empty({units, x.size(2)}, x.options())};
+    std::pair out{at::empty({units, x.size(2)}, x.options()),
+                  at::empty({units, x.size(2)}, x.options())};
     const auto xs = span_of<float>(x), gs = span_of<float>(g);
     const auto means = span_of<float>(mean), rstds = span_of<float>(rstd);
     const auto weight = span_of<float>(out.first), bias = span_of<float>(out.second);
     if (x.is_cuda()) {
-        expect(kernels::cuda::layer_norm_sums({},
-                                              {static_cast<std::size_t>(units), tokens, width, xs,
-                                               gs, means, rstds, weight, bias}));
+        expect(kernels::cuda::layer_norm_sums(
+            {},
+            {static_cast<std::size_t>(units), tokens, width, xs, gs, means, rstds, weight, bias}));
         return out;
     }
     expect(in_parallel(units, x.size(1) * x.size(2), [&](std::int64_t first, std::int64_t last) {
@@ -129,7 +128,7 @@ UpdateOutcome private_update(kernels::PrivateUpdate job, const at::Tensor& sum,
     job.weight = span_of<float>(weight);
     job.first_moment = span_of<float>(first_moment);
     job.second_moment = span_of<float>(second_moment);
-    job.average = average.defined() ? span_of<float>(average) : std::span<float> {};
+    job.average = average.defined() ? span_of<float>(average) : std::span<float>{};
     if (sum.is_cuda()) {
         const at::Tensor norm = at::zeros({1}, sum.options().dtype(at::kDouble));
         const at::Tensor moved = at::zeros({1}, sum.options().dtype(at::kLong));

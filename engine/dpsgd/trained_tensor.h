@@ -15,7 +15,7 @@ namespace velamen::dpsgd {
 
 struct TrainedTensor {
     std::string name;
-    at::Tensor tensor;               ///< leaf with requires_grad, shared with the model
+    at::Tensor tensor;                ///< leaf with requires_grad, shared with the model
     double learning_rate_scale = 1.0; ///< relative to the schedule
 };
 

@@ -35,8 +35,8 @@ Result<NoiseMultiplier> gradient_noise(NoiseMultiplier effective, NoiseMultiplie
         gradient = std::nextafter(gradient, std::numeric_limits<double>::infinity());
     if (!(e < s) || !std::isfinite(gradient) || joint(gradient, s) < e)
         return fail(ErrorCode::InvalidArgument,
-                    "effective noise " + std::to_string(e) + " cannot be reached beside a scalar with noise "
-                        + std::to_string(s),
+                    "effective noise " + std::to_string(e)
+                        + " cannot be reached beside a scalar with noise " + std::to_string(s),
                     "give the scalar more noise than the whole, or do not release it");
     return NoiseMultiplier::create(gradient);
 }

@@ -22,7 +22,8 @@ std::string rounded_up(double value, int decimals)
 {
     const double scale = std::pow(10.0, decimals);
     char text[64];
-    std::snprintf(text, sizeof text, "%.*f", decimals, std::ceil(value * scale - kRoundOff) / scale);
+    std::snprintf(text, sizeof text, "%.*f", decimals,
+                  std::ceil(value * scale - kRoundOff) / scale);
     std::string result = text;
     if (result.find('.') != std::string::npos) {
         result.erase(result.find_last_not_of('0') + 1);
@@ -36,7 +37,8 @@ std::string percent_number(double percent)
 {
     if (percent <= 0.0) return "0";
     if (percent < 0.1)
-        return rounded_up(percent, std::min(15, 1 - static_cast<int>(std::floor(std::log10(percent)))));
+        return rounded_up(percent,
+                          std::min(15, 1 - static_cast<int>(std::floor(std::log10(percent)))));
     return rounded_up(percent, percent < 10.0 ? 1 : percent < 99.0 ? 0 : 2);
 }
 
@@ -45,9 +47,12 @@ std::string grouped(double whole)
 {
     char text[400];
     std::snprintf(text, sizeof text, "%.0f", whole);
-    std::string result = text;
-    for (auto at = static_cast<int>(result.size()) - 3; at > 0; at -= 3)
-        result.insert(static_cast<std::size_t>(at), " ");
+    const std::string digits = text;
+    std::string result;
+    for (std::size_t i = 0; i < digits.size(); ++i) {
+        if (i > 0 && (digits.size() - i) % 3 == 0) result += ' ';
+        result += digits[i];
+    }
     return result;
 }
 
@@ -68,8 +73,8 @@ std::string posterior_text(double prior, Epsilon epsilon)
 
 std::string odds_sentence(Epsilon epsilon, const std::string& unit_name)
 {
-    const bool has_vowel
-        = !unit_name.empty() && std::string("aeiouAEIO").find(unit_name.front()) != std::string::npos;
+    const bool has_vowel =
+        !unit_name.empty() && std::string("aeiouAEIO").find(unit_name.front()) != std::string::npos;
     return std::string("A 1-in-100 suspicion that ") + (has_vowel ? "an " : "a ") + unit_name
         + " is in the folder can rise to at most about "
         + percent_number(100.0 * posterior(0.01, epsilon)) + " in 100.";
@@ -119,11 +124,12 @@ std::string one_in(double probability)
 Delta default_delta(std::int64_t public_units)
 {
     VELAMEN_ASSERT(public_units >= 1);
-    constexpr double kPowers[] = {1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13,
+    constexpr double kPowers[] = {1e-6,  1e-7,  1e-8,  1e-9,  1e-10, 1e-11, 1e-12, 1e-13,
                                   1e-14, 1e-15, 1e-16, 1e-17, 1e-18, 1e-19, 1e-20};
     std::size_t at = 0;
     // 10^-(6 + at) <= 1 / (10 N)  <=>  10^(5 + at) >= N, in integers
-    for (std::uint64_t power = 100'000; power < static_cast<std::uint64_t>(public_units); power *= 10)
+    for (std::uint64_t power = 100'000; power < static_cast<std::uint64_t>(public_units);
+         power *= 10)
         ++at;
     return checked<Delta>(kPowers[at]);
 }

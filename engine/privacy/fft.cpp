@@ -52,18 +52,17 @@ struct RealFft::State {
     fftw_plan forward = nullptr, inverse = nullptr;
 };
 
-RealFft::RealFft(std::int64_t length)
-    : state_(std::make_unique<State>())
+RealFft::RealFft(std::int64_t length) : state_(std::make_unique<State>())
 {
     state_->length = static_cast<std::size_t>(length);
     state_->signal = allocate<double>(state_->length);
     state_->spectrum = allocate<fftw_complex>(state_->length / 2 + 1);
     const std::lock_guard lock(planner());
     const int n = static_cast<int>(length);
-    state_->forward
-        = fftw_plan_dft_r2c_1d(n, state_->signal.get(), state_->spectrum.get(), FFTW_ESTIMATE);
-    state_->inverse
-        = fftw_plan_dft_c2r_1d(n, state_->spectrum.get(), state_->signal.get(), FFTW_ESTIMATE);
+    state_->forward =
+        fftw_plan_dft_r2c_1d(n, state_->signal.get(), state_->spectrum.get(), FFTW_ESTIMATE);
+    state_->inverse =
+        fftw_plan_dft_c2r_1d(n, state_->spectrum.get(), state_->signal.get(), FFTW_ESTIMATE);
     if (state_->forward == nullptr || state_->inverse == nullptr) {
         fftw_destroy_plan(state_->forward);
         fftw_destroy_plan(state_->inverse);

@@ -24,7 +24,7 @@ public:
 
     std::span<double> signal() noexcept;
     std::span<std::complex<double>> spectrum() noexcept; ///< length / 2 + 1
-    void forward(); ///< signal -> spectrum; the signal is lost
+    void forward();                                      ///< signal -> spectrum; the signal is lost
     void inverse(); ///< spectrum -> signal, unnormalised; the spectrum is lost
 
 private:

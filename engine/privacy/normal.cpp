@@ -30,8 +30,8 @@ double ndtri_exp(double log_p)
     if (log_p > -0.1) z = std::sqrt(-2.0 * std::log(-std::expm1(log_p))) * 0.5;
     for (int i = 0; i < 100; ++i) {
         const double value = log_ndtr(z);
-        const double slope
-            = std::exp(-0.5 * z * z - 0.5 * std::log(2.0 * std::numbers::pi) - value);
+        const double slope =
+            std::exp(-0.5 * z * z - 0.5 * std::log(2.0 * std::numbers::pi) - value);
         if (!(slope > 0.0)) break;
         const double next = z - (value - log_p) / slope;
         if (std::abs(next - z) <= 1e-15 * (1.0 + std::abs(z))) return next;

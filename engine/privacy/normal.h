@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The normal distribution far into its tails. Internal to engine/privacy; nothing about privacy here.
+// The normal distribution far into its tails. Internal to engine/privacy; nothing about privacy
+// here.
 
 #pragma once
 

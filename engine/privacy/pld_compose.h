@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The privacy loss of many independent steps from the losses of single ones, and questions to it. One
-// direction of the neighbouring relation; choosing grids is not done here. Internal to engine/privacy.
+// The privacy loss of many independent steps from the losses of single ones, and questions to it.
+// One direction of the neighbouring relation; choosing grids is not done here. Internal to
+// engine/privacy.
 
 #pragma once
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Connect-the-dots as a sum of cells. Between two grid points e1 < e2 algorithm 1 moves the mass p of
-// the upper distribution (and r of the lower one) to the two points so that both are kept: a + b = p,
-// a e^-e1 + b e^-e2 = r, hence b = (p - e^e1 r) / (1 - e^-h), a = (e^e2 r - p) / (e^h - 1). Both
-// numerators are integrals of non-negative functions, taken by Gauss-Legendre here: differences of
-// delta(epsilon), as the paper writes them, lose ten digits at h = 1e-4. Exchanging the two
-// distributions mirrors the grid, so the direction "add" is the same cells times e^-loss.
+// Connect-the-dots as a sum of cells. Between two grid points e1 < e2 algorithm 1 moves the mass p
+// of the upper distribution (and r of the lower one) to the two points so that both are kept: a + b
+// = p, a e^-e1 + b e^-e2 = r, hence b = (p - e^e1 r) / (1 - e^-h), a = (e^e2 r - p) / (e^h - 1).
+// Both numerators are integrals of non-negative functions, taken by Gauss-Legendre here:
+// differences of delta(epsilon), as the paper writes them, lose ten digits at h = 1e-4. Exchanging
+// the two distributions mirrors the grid, so the direction "add" is the same cells times e^-loss.
 
 #include "engine/privacy/pld_pmf.h"
 
@@ -28,14 +28,13 @@ struct Node {
     double at; // in [0, 1]
     double weight;
 };
-constexpr std::array<Node, 3> kThree {{{0.1127016653792583, 5.0 / 18.0},
-                                       {0.5, 8.0 / 18.0},
-                                       {0.8872983346207417, 5.0 / 18.0}}};
-constexpr std::array<Node, 5> kFive {{{0.04691007703066800, 0.11846344252809454},
-                                      {0.23076534494715845, 0.23931433524968324},
-                                      {0.5, 0.28444444444444444},
-                                      {0.76923465505284155, 0.23931433524968324},
-                                      {0.95308992296933200, 0.11846344252809454}}};
+constexpr std::array<Node, 3> kThree{
+    {{0.1127016653792583, 5.0 / 18.0}, {0.5, 8.0 / 18.0}, {0.8872983346207417, 5.0 / 18.0}}};
+constexpr std::array<Node, 5> kFive{{{0.04691007703066800, 0.11846344252809454},
+                                     {0.23076534494715845, 0.23931433524968324},
+                                     {0.5, 0.28444444444444444},
+                                     {0.76923465505284155, 0.23931433524968324},
+                                     {0.95308992296933200, 0.11846344252809454}}};
 
 double quick_expm1(double s)
 {
@@ -79,8 +78,8 @@ struct Dot {
 
 struct Split {
     double excess = 0.0; // integral of p - e^e1 r, or of p when e1 is -infinity
-    double lack = 0.0; // integral of e^e2 r - p
-    double mass = 0.0; // integral of p
+    double lack = 0.0;   // integral of e^e2 r - p
+    double mass = 0.0;   // integral of p
 };
 
 template <std::size_t N>
@@ -117,8 +116,8 @@ Split integrate(const Pair& pair, const Dot& lower, const Dot& upper, bool has_u
     } else {
         const double count = std::ceil(width / 0.1);
         for (double k = 0.0; k < count; ++k)
-            add_panel(pair, kFive, from + width * (k / count), width / count, lower, upper, has_upper,
-                      sum);
+            add_panel(pair, kFive, from + width * (k / count), width / count, lower, upper,
+                      has_upper, sum);
     }
     const double scale = pair.q / std::sqrt(2.0 * std::numbers::pi);
     sum.excess *= scale;
@@ -147,10 +146,10 @@ LossPmfPair discretise(double rate, double sigma, double step, double log_mass)
     const Pair pair = make_pair(rate, sigma);
     const LossRange range = loss_range(rate, sigma, log_mass);
     const auto lowest = static_cast<std::int64_t>(std::floor(range.low / step));
-    const auto highest
-        = std::max(static_cast<std::int64_t>(std::ceil(range.high / step)), lowest + 1);
+    const auto highest =
+        std::max(static_cast<std::int64_t>(std::ceil(range.high / step)), lowest + 1);
     const auto count = static_cast<std::size_t>(highest - lowest + 1);
-    VELAMEN_ASSERT(count < (std::size_t {1} << 31));
+    VELAMEN_ASSERT(count < (std::size_t{1} << 31));
 
     LossPmfPair result;
     for (auto* pmf : {&result.remove, &result.add}) {
@@ -163,20 +162,19 @@ LossPmfPair discretise(double rate, double sigma, double step, double log_mass)
 
     const auto dot = [&](std::int64_t index) {
         const double epsilon = static_cast<double>(index) * step, t = pair.unsampled_at(epsilon);
-        return Dot {epsilon, t, t == -kInfinity ? kInfinity : pair.position(t)};
+        return Dot{epsilon, t, t == -kInfinity ? kInfinity : pair.position(t)};
     };
     const double up = -std::expm1(-step), down = std::expm1(step);
-    const bool is_steep = step > 100.0; // e^-h is nothing: all mass of a cell moves up
+    const bool is_steep = step > 100.0;       // e^-h is nothing: all mass of a cell moves up
     VELAMEN_ASSERT(!is_steep || rate == 1.0); // the mirror below would lose mass
 
     Dot lower = dot(lowest);
     { // below the grid: up to its first point; to infinity where the distributions are exchanged
         const double from = lower.z, to = std::max(from, kFar);
-        const double below = from < kFar
-            ? (1.0 - pair.q) * ndtr(-from) + pair.q * ndtr(-from - pair.mu)
-            : 0.0;
+        const double below =
+            from < kFar ? (1.0 - pair.q) * ndtr(-from) + pair.q * ndtr(-from - pair.mu) : 0.0;
         mass[0] += below;
-        const Dot none {-kInfinity, -kInfinity, kInfinity};
+        const Dot none{-kInfinity, -kInfinity, kInfinity};
         const auto split = integrate(pair, none, lower, true, from, to);
         result.add.infinite = std::max(0.0, split.lack) * std::exp(-lower.epsilon);
     }
@@ -207,8 +205,8 @@ LossPmfPair discretise(double rate, double sigma, double step, double log_mass)
         return result;
     }
     for (std::size_t i = 0; i < count; ++i)
-        result.add.mass[count - 1 - i] = mass[i]
-            * std::exp(-static_cast<double>(lowest + static_cast<std::int64_t>(i)) * step);
+        result.add.mass[count - 1 - i] =
+            mass[i] * std::exp(-static_cast<double>(lowest + static_cast<std::int64_t>(i)) * step);
     return result;
 }
 
@@ -216,7 +214,7 @@ LossPmf coarsen(const LossPmf& fine)
 {
     const auto half = [](std::int64_t i) { return i >= 0 ? i / 2 : -((-i + 1) / 2); }; // floor
     const auto size = static_cast<std::int64_t>(fine.mass.size());
-    LossPmf coarse {.step = 2.0 * fine.step, .lowest = half(fine.lowest), .infinite = fine.infinite};
+    LossPmf coarse{.step = 2.0 * fine.step, .lowest = half(fine.lowest), .infinite = fine.infinite};
     const std::int64_t highest = half(fine.lowest + size); // ceil((lowest + size - 1) / 2)
     coarse.mass.assign(static_cast<std::size_t>(highest - coarse.lowest + 1), 0.0);
     const double up = 1.0 / (1.0 + std::exp(-fine.step)), down = 1.0 / (1.0 + std::exp(fine.step));

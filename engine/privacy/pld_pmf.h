@@ -19,7 +19,8 @@ struct LossPmf {
 };
 
 /// The dominating pairs of the two neighbouring directions at sensitivity 1: (1-q) N(0, s^2) +
-/// q N(-1, s^2) against N(0, s^2) when a unit is removed, and the other way round when one is added.
+/// q N(-1, s^2) against N(0, s^2) when a unit is removed, and the other way round when one is
+/// added.
 struct LossPmfPair {
     LossPmf remove;
     LossPmf add;

@@ -39,8 +39,8 @@ double log_a_integer(double q, double sigma, int alpha)
     for (int i = 2; i <= alpha; ++i) {
         log_binomial += std::log(alpha - i + 1) - std::log(i);
         const double exponent = 0.5 * i * (i - 1.0) / sigma / sigma;
-        total = log_add(total,
-                        log_binomial + i * log_q + (alpha - i) * log_rest + log_expm1(exponent));
+        total =
+            log_add(total, log_binomial + i * log_q + (alpha - i) * log_rest + log_expm1(exponent));
     }
     return log_add(0.0, total); // log1p(exp(total))
 }
@@ -59,8 +59,8 @@ std::optional<double> log_a_fractional(double q, double sigma, double alpha)
     bool is_negative = false;
     for (int i = 0; i < kMaxTerms; ++i) {
         const double j = alpha - i;
-        const double s0 = log_binomial + i * log_q + j * log_rest
-            + 0.5 * i * (i - 1.0) / variance + log_erfc((i - z0) * scale) - std::numbers::ln2;
+        const double s0 = log_binomial + i * log_q + j * log_rest + 0.5 * i * (i - 1.0) / variance
+            + log_erfc((i - z0) * scale) - std::numbers::ln2;
         const double s1 = log_binomial + j * log_q + i * log_rest + 0.5 * j * (j - 1.0) / variance
             + log_erfc((z0 - j) * scale) - std::numbers::ln2;
         if (!std::isfinite(s0 + s1) && !(s0 == -kInfinity || s1 == -kInfinity)) return std::nullopt;
@@ -121,8 +121,8 @@ double epsilon_at(double r, double alpha, double delta)
 {
     if (delta * delta + std::expm1(-r) > 0.0) return 0.0; // total variation <= sqrt(1 - e^-KL)
     if (!std::isfinite(r)) return kInfinity;
-    const double epsilon
-        = r + std::log1p(-1.0 / alpha) - (std::log(delta) + std::log(alpha)) / (alpha - 1.0);
+    const double epsilon =
+        r + std::log1p(-1.0 / alpha) - (std::log(delta) + std::log(alpha)) / (alpha - 1.0);
     return std::max(0.0, epsilon * (1.0 + 1e-14));
 }
 
@@ -137,7 +137,7 @@ double rdp_of(const SubsampledGaussian& event, Steps steps, double alpha)
 RdpBound rdp_epsilon(std::span<const Segment> segments, Delta delta)
 {
     static const std::vector<double> orders = make_orders();
-    RdpBound best {checked<Epsilon>(kInfinity), orders.back(), true};
+    RdpBound best{checked<Epsilon>(kInfinity), orders.back(), true};
     if (segments.empty()) return {checked<Epsilon>(0.0), orders.front(), false};
     double smallest = kInfinity;
     for (std::size_t i = 0; i < orders.size(); ++i) {

@@ -151,6 +151,7 @@ void Studio::State::adopt(std::unique_ptr<project::Project> opened)
     eventLog.clear();
     lastRun.reset();
     runPlan.reset();
+    plannedBudget.clear();
     generated.clear();
     releaseSummary.reset();
     verification.reset();

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <QImage>
@@ -44,8 +45,8 @@ public:
     bool isScanning() const;
     void cancelScan();
     const std::optional<data::Manifest>& manifest() const;
-    void
-    requestThumbnails(int count); ///< answered by thumbnailReady, random public order per class
+    /// Answered by thumbnailReady, in a random public order per class.
+    void requestThumbnails(int count);
 
     // ---- model (public)
     std::filesystem::path checkpoint() const;
@@ -87,6 +88,9 @@ public:
     /// The plan of the run in progress, else of the last one.
     const std::optional<train::TrainingPlan>& runPlan() const;
     std::filesystem::path lastRunFolder() const; ///< empty: none yet
+    /// (step, epsilon) of runPlan() as it is meant to go; empty while it is computed. Announced by
+    /// progressed().
+    const std::vector<std::pair<std::int64_t, double>>& plannedBudget() const;
     /// True for Preparing to Stopping.
     bool isRunActive() const;
 

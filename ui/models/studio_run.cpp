@@ -2,7 +2,11 @@
 //
 // The run of the studio: Idle, Preparing, Running, Pausing, Paused, Stopping, Done or Failed.
 
+#include <algorithm>
+
 #include <QTime>
+
+#include "engine/privacy/accountant.h"
 
 #include "ui/models/studio_state.h"
 
@@ -40,6 +44,10 @@ const std::vector<train::SampleRow>& Studio::sampleRows() const { return state_-
 const QStringList& Studio::eventLog() const { return state_->eventLog; }
 std::optional<train::RunRecord> Studio::lastRun() const { return state_->lastRun; }
 const std::optional<train::TrainingPlan>& Studio::runPlan() const { return state_->runPlan; }
+const std::vector<std::pair<std::int64_t, double>>& Studio::plannedBudget() const
+{
+    return state_->plannedBudget;
+}
 std::filesystem::path Studio::lastRunFolder() const { return state_->runFolder; }
 
 bool Studio::isRunActive() const
@@ -170,6 +178,7 @@ void Studio::State::launch(TrainingWorker::Maker maker, const std::filesystem::p
             });
     connect(worker, &TrainingWorker::finished, &owner, [this] { onEnd(std::nullopt); });
     connect(worker, &TrainingWorker::failed, &owner, [this](const Error& error) { onEnd(error); });
+    computePlannedBudget();
     setRunState(RunState::Preparing);
     Q_EMIT owner.progressed();
     Q_EMIT owner.stepped();
@@ -258,7 +267,7 @@ void Studio::State::readLastRun()
             VELAMEN_ASSIGN(auto record, readRun(folder));
             Read read{std::move(record), std::nullopt};
             if (readPlan)
-                if (auto plan = readPlan(folder)) read.plan = std::move(*plan);
+                if (auto made = readPlan(folder)) read.plan = std::move(*made);
             return read;
         },
         [this](Result<Read> read) {
@@ -266,7 +275,41 @@ void Studio::State::readLastRun()
                 return;
             lastRun = std::move(read->record);
             if (read->plan) runPlan = std::move(read->plan);
+            if (plannedBudget.empty()) computePlannedBudget();
             Q_EMIT owner.runStateChanged(runState);
+            Q_EMIT owner.progressed();
+        });
+}
+
+void Studio::State::computePlannedBudget()
+{
+    plannedBudget.clear();
+    if (!runPlan) return;
+    using Curve = std::vector<std::pair<std::int64_t, double>>;
+    curveTask.start<Curve>(
+        &owner,
+        [plan = runPlan->privacy](std::stop_token stop,
+                                  const TaskWorker::Report&) -> Result<Curve> {
+            constexpr int kPoints = 24;
+            VELAMEN_ASSIGN(const auto rate, privacy::SamplingRate::create(plan.rate));
+            VELAMEN_ASSIGN(const auto noise,
+                           privacy::NoiseMultiplier::create(plan.noise_effective));
+            VELAMEN_ASSIGN(const auto delta, privacy::Delta::create(plan.delta));
+            VELAMEN_ASSIGN(const auto pld, privacy::PldCurve::create({rate, noise}));
+            Curve curve {{0, 0.0}};
+            for (int i = 1; i <= kPoints; ++i) {
+                if (stop.stop_requested()) return fail(ErrorCode::Cancelled, "Cancelled.");
+                const std::int64_t step = std::max<std::int64_t>(1, plan.steps * i / kPoints);
+                if (step <= curve.back().first) continue;
+                VELAMEN_ASSIGN(const auto steps, privacy::Steps::create(step));
+                VELAMEN_ASSIGN(const auto epsilon, pld.epsilon_after(steps, delta));
+                curve.emplace_back(step, epsilon.value());
+            }
+            return curve;
+        },
+        [this](Result<Curve> curve) {
+            if (!curve) return; // the chart does without
+            plannedBudget = std::move(*curve);
             Q_EMIT owner.progressed();
         });
 }

@@ -79,6 +79,7 @@ struct Studio::State {
     void onAnswer(TrainingWorker::Command command, bool isAccepted, const QString& reason);
     void onEnd(const std::optional<Error>& error);
     void readLastRun();
+    void computePlannedBudget();
     RunState runState = RunState::Idle;
     train::Progress progress;
     std::vector<train::StepPoint> points;
@@ -87,8 +88,10 @@ struct Studio::State {
     std::filesystem::path runFolder;
     std::optional<train::RunRecord> lastRun;
     std::optional<train::TrainingPlan> runPlan;
+    std::vector<std::pair<std::int64_t, double>> plannedBudget;
     std::unique_ptr<TrainingWorker> trainer;
     TaskWorker recordTask;
+    TaskWorker curveTask;
 
     // ---- sample (studio_release.cpp)
     void onGenerationEnd(const std::optional<Error>& error);

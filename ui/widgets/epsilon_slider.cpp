@@ -7,6 +7,7 @@
 
 #include <QKeyEvent>
 #include <QLinearGradient>
+#include <QLocale>
 #include <QMouseEvent>
 #include <QPainter>
 #include <algorithm>

@@ -193,7 +193,7 @@ std::vector<QPointF> smoothed(const std::vector<QPointF>& points, double decay)
 }
 
 struct PlotWidget::State {
-    explicit State(PlotWidget* owner) : owner(owner) {}
+    explicit State(PlotWidget* widget) : owner(widget) {}
 
     PlotWidget* owner;
     std::vector<Series> series;

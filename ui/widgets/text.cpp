@@ -4,6 +4,7 @@
 
 #include "ui/widgets/text.h"
 
+#include <QDir>
 #include <QFrame>
 #include <QLocale>
 #include <QObject>
@@ -145,6 +146,25 @@ QString gigabytesText(double gigabytes)
     if (gigabytes < 0.1)
         return QObject::tr("%1 MB").arg(QLocale().toString(std::ceil(gigabytes * 1000.0), 'f', 0));
     return QObject::tr("%1 GB").arg(QLocale().toString(gigabytes, 'f', 1));
+}
+
+QString pathText(const std::filesystem::path& path)
+{
+    return QString::fromStdString(path.string());
+}
+
+std::filesystem::path toPath(const QString& text)
+{
+    return std::filesystem::path(text.toStdString());
+}
+
+QString shortPathText(const std::filesystem::path& path)
+{
+    const QString text = pathText(path);
+    const QString home = QDir::homePath();
+    return home.size() > 1 && text.startsWith(home + QLatin1Char('/'))
+        ? QLatin1Char('~') + text.mid(home.size())
+        : text;
 }
 
 } // namespace velamen::ui

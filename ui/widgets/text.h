@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include <filesystem>
+
 #include <QLabel>
 #include <QPushButton>
 #include <QString>
@@ -39,5 +41,11 @@ QString countText(qint64 count);
 QString shortCountText(qint64 count);
 QString durationText(double seconds);
 QString gigabytesText(double gigabytes);
+
+/// File names between Qt and the engine, both UTF-8.
+QString pathText(const std::filesystem::path& path);
+std::filesystem::path toPath(const QString& text);
+/// The same with the home folder as "~".
+QString shortPathText(const std::filesystem::path& path);
 
 } // namespace velamen::ui

@@ -169,6 +169,14 @@ QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QPlainTextEdit:d
 QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button, QDoubleSpinBox::down-button {
   width: 0px; border: none; }
 
+QComboBox { color: @ink; background: @field; border: 1px solid @fieldLine; border-radius: 7px;
+  padding: 6px 10px; min-height: 18px; }
+QComboBox:focus { border: 2px solid @accentText; padding: 5px 9px; }
+QComboBox:disabled { color: @muted; background: @ground; border-color: @line; }
+QComboBox::drop-down { border: none; width: 22px; }
+QComboBox QAbstractItemView { color: @ink; background: @card; border: 1px solid @line;
+  selection-background-color: @selected; selection-color: @ink; }
+
 QRadioButton, QCheckBox { spacing: 8px; padding: 2px; border: 1px solid transparent; border-radius: 4px; }
 QRadioButton:focus, QCheckBox:focus { border-color: @accentText; }
 QRadioButton:disabled, QCheckBox:disabled { color: @muted; }

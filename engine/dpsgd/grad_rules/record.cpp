@@ -15,10 +15,7 @@ RowGradRecord::RowGradRecord(Slots slots, at::Tensor weight_rows, at::Tensor bia
 {
 }
 
-std::int64_t RowGradRecord::rows() const
-{
-    return weight_rows_.size(0);
-}
+std::int64_t RowGradRecord::rows() const { return weight_rows_.size(0); }
 
 at::Tensor RowGradRecord::per_unit(Role role, std::int64_t units) const
 {

@@ -38,12 +38,10 @@ public:
 
     /// squared[u] += ||gradient of unit u||^2 of the tensor in `role`. squared: [units] double.
     virtual void add_squared_norms(Role role, std::int64_t units, GramCache& cache,
-                                   const at::Tensor& squared)
-        = 0;
+                                   const at::Tensor& squared) = 0;
     /// The gradients themselves, for units first ... first + count - 1: [count, elements] fp32.
     virtual at::Tensor unit_gradients(Role role, std::int64_t units, std::int64_t first,
-                                      std::int64_t count)
-        = 0;
+                                      std::int64_t count) = 0;
     /// sum += sum_u factors[u] * gradient of unit u. factors: [units] fp32, sum: fp32.
     virtual void add_weighted(Role role, const at::Tensor& factors, const at::Tensor& sum) = 0;
     /// Overwrites the rows of these units (int64 indices) with zeros: 0 * NaN would be NaN.
@@ -72,7 +70,8 @@ private:
     at::Tensor bias_rows_;
 };
 
-/// `tensor` with the given units zeroed; a copy, since what it shares memory with may be the caller's.
+/// `tensor` with the given units zeroed; a copy, since what it shares memory with may be the
+/// caller's.
 at::Tensor without_units(const at::Tensor& tensor, std::int64_t units, const at::Tensor& indices);
 
 } // namespace velamen::dpsgd

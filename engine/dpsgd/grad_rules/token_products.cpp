@@ -15,14 +15,14 @@ namespace {
 /// Below this share of ||a||^2 ||g||^2 the sum of the Gram product has cancelled too much for fp32.
 constexpr double kCancellation = 1e-4;
 /// Elements of one block of formed gradients (16 MiB).
-constexpr std::int64_t kFormedElements = std::int64_t {1} << 22;
+constexpr std::int64_t kFormedElements = std::int64_t{1} << 22;
 
 at::Tensor formed_squared_norms(const at::Tensor& a, const at::Tensor& g)
 {
     const std::int64_t units = a.size(0);
     const std::int64_t size = std::max<std::int64_t>(1, a.size(2) * g.size(2));
-    const std::int64_t block = std::clamp<std::int64_t>(kFormedElements / size, 1,
-                                                        std::max<std::int64_t>(1, units));
+    const std::int64_t block =
+        std::clamp<std::int64_t>(kFormedElements / size, 1, std::max<std::int64_t>(1, units));
     const at::Tensor out = at::empty({units}, a.options().dtype(at::kDouble));
     for (std::int64_t first = 0; first < units; first += block) {
         const std::int64_t count = std::min(block, units - first);
@@ -32,17 +32,14 @@ at::Tensor formed_squared_norms(const at::Tensor& a, const at::Tensor& g)
     return out;
 }
 
-at::Tensor gram(const at::Tensor& x)
-{
-    return at::bmm(x, x.transpose(1, 2));
-}
+at::Tensor gram(const at::Tensor& x) { return at::bmm(x, x.transpose(1, 2)); }
 
 } // namespace
 
 at::Tensor row_squares(const at::Tensor& rows)
 {
     const at::Tensor flat = rows.flatten(1);
-    return at::linalg_vector_norm(flat, 2, at::IntArrayRef {1}).to(at::kDouble).square_();
+    return at::linalg_vector_norm(flat, 2, at::IntArrayRef{1}).to(at::kDouble).square_();
 }
 
 at::Tensor products(const at::Tensor& a, const at::Tensor& g)

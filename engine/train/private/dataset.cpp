@@ -7,9 +7,9 @@
 #include <torch/torch.h>
 
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/generate/latent_scale.h"
 #include "engine/image/codec.h"
 #include "engine/nn/autoencoder/model.h"
-#include "engine/train/latents.h"
 
 namespace velamen::train {
 
@@ -42,6 +42,19 @@ Result<> check_scan(const data::Manifest& manifest, const TrainingPlan& plan)
     return {};
 }
 
+/// fp32 in [-1, 1], [n, C, H, W]
+at::Tensor to_batch(const std::vector<image::Image>& images)
+{
+    const image::Image& first = images.front();
+    auto bytes = torch::empty(
+        {static_cast<std::int64_t>(images.size()), first.height, first.width, first.channels},
+        torch::kUInt8);
+    for (std::size_t i = 0; i < images.size(); ++i)
+        std::copy(images[i].pixels.begin(), images[i].pixels.end(),
+                  bytes[static_cast<std::int64_t>(i)].data_ptr<std::uint8_t>());
+    return bytes.permute({0, 3, 1, 2}).to(torch::kFloat32).div_(127.5).sub_(1.0).contiguous();
+}
+
 } // namespace
 
 Result<Dataset> load_dataset(const TrainingPlan& plan, const privacy::LedgerStore& store,
@@ -54,17 +67,16 @@ Result<Dataset> load_dataset(const TrainingPlan& plan, const privacy::LedgerStor
     VELAMEN_ASSIGN(const std::vector<std::int64_t> classes, class_map(manifest, plan.classes));
 
     auto& vae = checkpoint.autoencoder();
-    const image::Target target {.size = static_cast<int>(vae.config().sample_size),
-                                .channels = static_cast<int>(vae.config().in_channels)};
-    const LatentScale scale(checkpoint.card(), vae.config());
+    const image::Target target{.size = static_cast<int>(vae.config().sample_size),
+                               .channels = static_cast<int>(vae.config().in_channels)};
+    VELAMEN_ASSIGN(const auto scale, generate::LatentScale::of(checkpoint));
     const auto total = static_cast<std::int64_t>(manifest.images.size());
     Dataset dataset;
     dataset.units = std::move(manifest.units);
     dataset.hashes.reserve(static_cast<std::size_t>(total));
     data::LatentCache& cache = dataset.latents;
     for (std::int64_t first = 0; first < total; first += kEncodeBatch) {
-        if (stop.stop_requested())
-            return fail(ErrorCode::Cancelled, "stopped while encoding");
+        if (stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped while encoding");
         std::vector<image::Image> images;
         for (std::int64_t i = first; i < std::min(total, first + kEncodeBatch); ++i) {
             const data::ImageEntry& entry = manifest.images[static_cast<std::size_t>(i)];
@@ -84,8 +96,8 @@ Result<Dataset> load_dataset(const TrainingPlan& plan, const privacy::LedgerStor
         }
         try {
             const torch::NoGradGuard no_grad;
-            const auto latents
-                = scale.to_model(vae.encode(to_batch(images)).mean).contiguous(); // [n, Z, h, w]
+            const auto latents =
+                scale.to_model(vae.encode(to_batch(images)).mean).contiguous(); // [n, Z, h, w]
             cache.channels = static_cast<int>(latents.size(1));
             cache.height = static_cast<int>(latents.size(2));
             cache.width = static_cast<int>(latents.size(3));
@@ -95,8 +107,7 @@ Result<Dataset> load_dataset(const TrainingPlan& plan, const privacy::LedgerStor
             return fail(ErrorCode::Internal,
                         std::string("the autoencoder failed: ") + error.what());
         }
-        if (encoding)
-            encoding(static_cast<std::int64_t>(cache.class_index.size()), total);
+        if (encoding) encoding(static_cast<std::int64_t>(cache.class_index.size()), total);
     }
     return dataset;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The private side of a run before its first step: scan, ledger, latents. Everything here is private and
-// stays in memory.
+// The private side of a run before its first step: scan, ledger, latents. Everything here is
+// private and stays in memory.
 
 #pragma once
 
@@ -31,8 +31,8 @@ struct Dataset {
 };
 
 /// Reads and encodes every image once with the frozen autoencoder (its mean, scaled by the card).
-/// Refused when the folder does not fit the plan: other classes, or, under zero-out, another number of
-/// units. Errors name no file.
+/// Refused when the folder does not fit the plan: other classes, or, under zero-out, another number
+/// of units. Errors name no file.
 Result<Dataset> load_dataset(const TrainingPlan& plan, const privacy::LedgerStore& store,
                              checkpoint::Checkpoint& checkpoint, std::stop_token stop,
                              const Counter& scanning, const Counter& encoding);

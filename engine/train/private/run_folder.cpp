@@ -53,8 +53,7 @@ Result<RunState> from_json(const Json& json)
     VELAMEN_ASSIGN(r.checkpoint, json.text("checkpoint"));
     VELAMEN_ASSIGN(state.attempt, json.integer("attempt"));
     const Json* ledger = json.find("ledger");
-    if (ledger == nullptr)
-        return fail(ErrorCode::Corrupt, "run.json lacks \"ledger\"");
+    if (ledger == nullptr) return fail(ErrorCode::Corrupt, "run.json lacks \"ledger\"");
     VELAMEN_ASSIGN(r.ledger_id, ledger->text("id"));
     VELAMEN_ASSIGN(r.ledger_seq, ledger->integer("seq"));
     VELAMEN_ASSIGN(r.ledger_hash, ledger->text("hash"));
@@ -124,10 +123,7 @@ Result<> RunFolder::save()
     return core::write_file(path_ / "run.json", to_json(state_).dump(2) + "\n");
 }
 
-Result<> RunFolder::log(const Json& event)
-{
-    return events_.append(event.dump() + "\n");
-}
+Result<> RunFolder::log(const Json& event) { return events_.append(event.dump() + "\n"); }
 
 Result<> RunFolder::log(const StepPoint& point)
 {
@@ -155,8 +151,7 @@ Result<RunRecord> read_run(const fs::path& run_folder)
 {
     VELAMEN_ASSIGN(RunState state, read_state(run_folder));
     RunRecord record = std::move(state.record);
-    if (!record.checkpoint.empty())
-        record.checkpoint = run_folder / record.checkpoint;
+    if (!record.checkpoint.empty()) record.checkpoint = run_folder / record.checkpoint;
     return record;
 }
 

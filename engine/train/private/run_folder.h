@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The files of one private run: plan.json, run.json, events.jsonl, checkpoints/. Protected and public
-// values only; whole after a crash at any moment.
+// The files of one private run: plan.json, run.json, events.jsonl, checkpoints/. Protected and
+// public values only; whole after a crash at any moment.
 
 #pragma once
 

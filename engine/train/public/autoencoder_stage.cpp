@@ -27,10 +27,9 @@ NamedTensors named(const nn::AutoencoderKL& model)
 
 double rate(const PretrainPlan& plan, std::int64_t step)
 {
-    const std::int64_t warmup
-        = std::clamp<std::int64_t>(plan.autoencoder_steps / 10, std::int64_t {1}, 200);
-    const double rise
-        = std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(warmup));
+    const std::int64_t warmup =
+        std::clamp<std::int64_t>(plan.autoencoder_steps / 10, std::int64_t{1}, 200);
+    const double rise = std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(warmup));
     const double done = static_cast<double>(step) / static_cast<double>(plan.autoencoder_steps);
     return plan.autoencoder_rate * rise * (1.0 - done);
 }
@@ -52,8 +51,7 @@ nn::AutoencoderKLConfig autoencoder_config(const PretrainPlan& plan)
             .layers_per_block = 1,
             .latent_channels = plan.latent_channels,
             .norm_num_groups = groups,
-            .scaling_factor = 1.0,
-            .mid_block_add_attention = false};
+            .scaling_factor = 1.0};
 }
 
 AutoencoderStage::AutoencoderStage(const PretrainPlan& plan, const ImageSet& images)
@@ -61,14 +59,14 @@ AutoencoderStage::AutoencoderStage(const PretrainPlan& plan, const ImageSet& ima
 {
     model_ = nn::AutoencoderKL(autoencoder_config(plan));
     optimiser_ = std::make_unique<AdamW>(
-        named(model_), AdamWOptions {.beta1 = 0.9, .beta2 = 0.99, .weight_decay = 1e-4});
+        named(model_), AdamWOptions{.beta1 = 0.9, .beta2 = 0.99, .weight_decay = 1e-4});
     std::vector<std::int64_t> order(static_cast<std::size_t>(images.size()));
     std::iota(order.begin(), order.end(), 0);
     auto noise = draws(plan.seed, Draw::HeldOut, 0);
     for (std::size_t i = order.size(); i > 1; --i) // Fisher, Yates
         std::swap(order[i - 1], order[noise.below(i)]);
-    const std::int64_t held
-        = std::clamp<std::int64_t>(images.size() / 20, std::int64_t {1}, kMaxHeldOut);
+    const std::int64_t held =
+        std::clamp<std::int64_t>(images.size() / 20, std::int64_t{1}, kMaxHeldOut);
     const at::Tensor all = at::tensor(order, at::kLong);
     held_out_ = all.slice(0, 0, held);
     trained_ = all.slice(0, held);
@@ -77,8 +75,8 @@ AutoencoderStage::AutoencoderStage(const PretrainPlan& plan, const ImageSet& ima
 StepReport AutoencoderStage::step(std::int64_t index)
 {
     auto noise = draws(plan_.seed, Draw::AutoencoderStep, index);
-    const at::Tensor rows = trained_.index_select(
-        0, draw_rows(noise, plan_.autoencoder_batch, trained_.size(0)));
+    const at::Tensor rows =
+        trained_.index_select(0, draw_rows(noise, plan_.autoencoder_batch, trained_.size(0)));
     const at::Tensor x = images_.rows(rows);
     at::Tensor mean, logvar, y;
     {
@@ -91,22 +89,24 @@ StepReport AutoencoderStage::step(std::int64_t index)
     }
     const at::Tensor error = at::mse_loss(y.to(at::kFloat), x);
     // KL to a standard normal, summed over one image's latent.
-    const at::Tensor divergence
-        = 0.5 * (mean.square() + logvar.exp() - 1.0 - logvar).sum({1, 2, 3}).mean();
+    const at::Tensor divergence =
+        0.5 * (mean.square() + logvar.exp() - 1.0 - logvar).sum({1, 2, 3}).mean();
     optimiser_->zero_gradients();
     (error + plan_.kl_weight * divergence).backward();
-    StepReport report {.loss = error.item<double>(), .learning_rate = rate(plan_, index)};
+    StepReport report{.loss = error.item<double>(), .learning_rate = rate(plan_, index)};
     report.gradient_norm = optimiser_->step(report.learning_rate);
     return report;
 }
 
 NamedTensors AutoencoderStage::state() const
 {
-    NamedTensors all = named(model_);
+    NamedTensors all = weights();
     for (auto& item : optimiser_->state())
         all.push_back(std::move(item));
     return all;
 }
+
+NamedTensors AutoencoderStage::weights() const { return named(model_); }
 
 at::Tensor AutoencoderStage::through(const at::Tensor& x)
 {
@@ -132,8 +132,7 @@ std::pair<at::Tensor, at::Tensor> AutoencoderStage::reconstructions(std::int64_t
     return {x, through(x)};
 }
 
-Result<at::Tensor> encode_all(nn::AutoencoderKL& model, const ImageSet& images,
-                              std::stop_token stop,
+Result<at::Tensor> encode_all(nn::AutoencoderKL model, const ImageSet& images, std::stop_token stop,
                               const std::function<void(std::int64_t, std::int64_t)>& progress)
 {
     const c10::NoGradGuard guard;

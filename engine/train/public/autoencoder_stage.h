@@ -28,6 +28,8 @@ public:
     std::int64_t batch() const override { return plan_.autoencoder_batch; }
     NamedTensors state() const override;
 
+    /// The model's own tensors, without the optimiser's.
+    NamedTensors weights() const;
     nn::AutoencoderKL model() const { return model_; }
     /// Mean over the held-out images of 10 log10(4 / mse) in dB (values lie in [-1, 1]).
     double held_out_psnr();
@@ -40,14 +42,13 @@ private:
 
     const PretrainPlan& plan_;
     const ImageSet& images_;
-    nn::AutoencoderKL model_ {nullptr};
+    nn::AutoencoderKL model_{nullptr};
     at::Tensor trained_, held_out_; // rows of the image set
     std::unique_ptr<AdamW> optimiser_;
 };
 
 /// The means of all images' posteriors, in fp32.
-Result<at::Tensor> encode_all(nn::AutoencoderKL& model, const ImageSet& images,
-                              std::stop_token stop,
+Result<at::Tensor> encode_all(nn::AutoencoderKL model, const ImageSet& images, std::stop_token stop,
                               const std::function<void(std::int64_t, std::int64_t)>& progress);
 // [N, Z, h, w]
 

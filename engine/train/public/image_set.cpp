@@ -58,13 +58,13 @@ Result<ImageSet> load_images(const std::filesystem::path& source, int size, int 
                         "remove the empty subfolder, or put images into it");
     }
 
-    ImageSet set {.classes = manifest.classes,
-                  .pixels = at::empty({total, channels, size, size}, at::kByte),
-                  .labels = at::empty({total}, at::kLong)};
+    ImageSet set{.classes = manifest.classes,
+                 .pixels = at::empty({total, channels, size, size}, at::kByte),
+                 .labels = at::empty({total}, at::kLong)};
     std::vector<char> is_good(static_cast<std::size_t>(total), 1);
     std::uint8_t* pixels = set.pixels.data_ptr<std::uint8_t>();
     const std::int64_t stride = set.pixels.stride(0);
-    const image::Target target {.size = size, .channels = channels};
+    const image::Target target{.size = size, .channels = channels};
     std::vector<std::vector<std::byte>> block;
     for (std::int64_t begin = 0; begin < total; begin += kBlock) {
         if (stop.stop_requested())
@@ -74,7 +74,7 @@ Result<ImageSet> load_images(const std::filesystem::path& source, int size, int 
         for (std::int64_t i = 0; i < count; ++i) {
             const auto& entry = manifest.images[static_cast<std::size_t>(begin + i)];
             auto bytes = files->read(entry.name);
-            block.push_back(bytes ? std::move(*bytes) : std::vector<std::byte> {});
+            block.push_back(bytes ? std::move(*bytes) : std::vector<std::byte>{});
             set.labels.data_ptr<std::int64_t>()[begin + i] = entry.class_index;
         }
         at::parallel_for(0, count, 1, [&](std::int64_t first, std::int64_t last) {
@@ -93,8 +93,7 @@ Result<ImageSet> load_images(const std::filesystem::path& source, int size, int 
     if (set.left_out > 0) {
         std::vector<std::int64_t> kept;
         for (std::int64_t i = 0; i < total; ++i) {
-            if (is_good[static_cast<std::size_t>(i)])
-                kept.push_back(i);
+            if (is_good[static_cast<std::size_t>(i)]) kept.push_back(i);
         }
         if (kept.size() < 2)
             return fail(ErrorCode::Corrupt, "hardly any image could be decoded",

@@ -20,8 +20,8 @@ namespace velamen::train {
 
 struct ImageSet {
     std::vector<std::string> classes;
-    at::Tensor pixels; // u8 [N, C, H, W]
-    at::Tensor labels; // int64 [N]
+    at::Tensor pixels;         // u8 [N, C, H, W]
+    at::Tensor labels;         // int64 [N]
     std::int64_t left_out = 0; ///< files that could not be used
 
     std::int64_t size() const { return labels.size(0); }

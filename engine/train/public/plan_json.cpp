@@ -36,7 +36,7 @@ Result<> in_range(const char* name, Number value, Number low, Number high)
 
 io::Json identity_of(const PretrainPlan& plan)
 {
-    return io::Json(io::Json::Object {
+    return io::Json(io::Json::Object{
         {"source", std::filesystem::weakly_canonical(plan.source).string()},
         {"image_size", plan.image_size},
         {"image_channels", plan.image_channels},
@@ -63,7 +63,8 @@ Result<> check(const PretrainPlan& plan)
     using I = std::int64_t;
     VELAMEN_TRY(in_range<I>("the image size", plan.image_size, 8, 1024));
     VELAMEN_TRY(in_range<I>("the number of latent channels", plan.latent_channels, 1, 64));
-    VELAMEN_TRY(in_range<I>("the number of autoencoder steps", plan.autoencoder_steps, 1, 10'000'000));
+    VELAMEN_TRY(
+        in_range<I>("the number of autoencoder steps", plan.autoencoder_steps, 1, 10'000'000));
     VELAMEN_TRY(in_range<I>("the number of UNet steps", plan.unet_steps, 1, 10'000'000));
     VELAMEN_TRY(in_range<I>("the batch of the autoencoder", plan.autoencoder_batch, 1, 65536));
     VELAMEN_TRY(in_range<I>("the batch of the UNet", plan.unet_batch, 1, 65536));
@@ -71,8 +72,8 @@ Result<> check(const PretrainPlan& plan)
     VELAMEN_TRY(in_range("the UNet's learning rate", plan.unet_rate, 1e-8, 1.0));
     VELAMEN_TRY(in_range("the weight of the KL term", plan.kl_weight, 0.0, 1.0));
     if (plan.image_channels != 1 && plan.image_channels != 3)
-        return fail(ErrorCode::InvalidArgument, "images have 1 or 3 channels, not "
-                        + std::to_string(plan.image_channels));
+        return fail(ErrorCode::InvalidArgument,
+                    "images have 1 or 3 channels, not " + std::to_string(plan.image_channels));
     for (const auto* widths : {&plan.vae_channels, &plan.unet_channels}) {
         if (widths->empty() || widths->size() > 6)
             return fail(ErrorCode::InvalidArgument, "a model has 1 to 6 levels of channels");

@@ -17,21 +17,21 @@
 namespace velamen::train {
 
 struct PretrainPlan {
-    std::filesystem::path source;      ///< folder or zip; class = subfolder
-    std::filesystem::path out;         ///< checkpoint folder; state for resume in out/.pretrain
+    std::filesystem::path source; ///< folder or zip; class = subfolder
+    std::filesystem::path out;    ///< checkpoint folder; state for resume in out/.pretrain
     int image_size = 32;
     int image_channels = 1;
     int latent_channels = 3;
-    std::vector<std::int64_t> vae_channels {16, 32, 64, 128}; ///< f = 2^(levels-1)
-    std::vector<std::int64_t> unet_channels {64, 128};
+    std::vector<std::int64_t> vae_channels {16, 16, 32, 64}; ///< f = 2^(levels-1)
+    std::vector<std::int64_t> unet_channels{64, 128};
     std::int64_t unet_head_count = 2;
     std::int64_t unet_groups = 16;
     std::int64_t cross_attention_dim = 64;
-    std::int64_t autoencoder_steps = 3000;
+    std::int64_t autoencoder_steps = 4000;
     std::int64_t unet_steps = 3000;
-    std::int64_t autoencoder_batch = 128;
+    std::int64_t autoencoder_batch = 64;
     std::int64_t unet_batch = 256;
-    double autoencoder_rate = 2e-3;
+    double autoencoder_rate = 3e-3;
     double unet_rate = 1.5e-3;
     double kl_weight = 1e-6;
     std::uint64_t seed = 1;

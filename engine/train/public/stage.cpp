@@ -18,8 +18,8 @@ at::Tensor draw_rows(generate::CounterNoise& noise, std::int64_t count, std::int
 {
     at::Tensor rows = at::empty({count}, at::kLong);
     for (std::int64_t i = 0; i < count; ++i)
-        rows.data_ptr<std::int64_t>()[i]
-            = static_cast<std::int64_t>(noise.below(static_cast<std::uint64_t>(among)));
+        rows.data_ptr<std::int64_t>()[i] =
+            static_cast<std::int64_t>(noise.below(static_cast<std::uint64_t>(among)));
     return rows;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// One of the two models of public training, as a loop of steps. Every step draws its randomness from
-// the plan's seed and its own number, so that a resumed run repeats an uninterrupted one bit for bit.
+// One of the two models of public training, as a loop of steps. Every step draws its randomness
+// from the plan's seed and its own number, so that a resumed run repeats an uninterrupted one bit
+// for bit.
 
 #pragma once
 

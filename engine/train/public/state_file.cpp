@@ -43,28 +43,24 @@ Result<> write_state(const std::filesystem::path& path, const NamedTensors& tens
 Result<io::Json> read_state_header(const std::filesystem::path& path)
 {
     const auto file = io::SafetensorsFile::open(path);
-    if (!file)
-        return fail(unusable(file.error().message));
+    if (!file) return fail(unusable(file.error().message));
     const auto found = file->metadata().find(kHeaderKey);
     if (found == file->metadata().end())
         return fail(unusable("it was not written by pre-training"));
     auto header = io::Json::parse(found->second);
-    if (!header)
-        return fail(unusable(header.error().message));
+    if (!header) return fail(unusable(header.error().message));
     return header;
 }
 
 Result<> read_state(const std::filesystem::path& path, const NamedTensors& tensors)
 {
     const auto file = io::SafetensorsFile::open(path);
-    if (!file)
-        return fail(unusable(file.error().message));
+    if (!file) return fail(unusable(file.error().message));
     if (file->tensors().size() != tensors.size())
         return fail(unusable("it holds another number of tensors"));
     for (const auto& [name, tensor] : tensors) {
         const io::TensorView* view = file->find(name);
-        if (view == nullptr)
-            return fail(unusable("it does not hold " + name));
+        if (view == nullptr) return fail(unusable("it does not hold " + name));
         if (view->shape != tensor::shape_of(tensor) || view->dtype != tensor::dtype_of(tensor))
             return fail(unusable(name + " has another shape"));
     }

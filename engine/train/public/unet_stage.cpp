@@ -35,10 +35,8 @@ NamedTensors named(const nn::UNet2DCondition& unet, const nn::ClassEmbedder& emb
 
 double rate(const PretrainPlan& plan, std::int64_t step)
 {
-    const std::int64_t warmup
-        = std::clamp<std::int64_t>(plan.unet_steps / 8, std::int64_t {1}, 200);
-    const double rise
-        = std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(warmup));
+    const std::int64_t warmup = std::clamp<std::int64_t>(plan.unet_steps / 8, std::int64_t{1}, 200);
+    const double rise = std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(warmup));
     const double done = static_cast<double>(step) / static_cast<double>(plan.unet_steps);
     const double cosine = 0.5 * (1.0 + std::cos(std::numbers::pi * done));
     return plan.unet_rate * rise * (0.98 * cosine + 0.02);
@@ -64,10 +62,9 @@ nn::UNet2DConditionConfig unet_config(const PretrainPlan& plan)
 
 Result<diffusion::Schedule> pretrain_schedule()
 {
-    return diffusion::Schedule::create(
-        {.beta_schedule = diffusion::BetaSchedule::SquaredCosCapV2,
-         .prediction_type = diffusion::PredictionType::VPrediction,
-         .timestep_spacing = diffusion::TimestepSpacing::Trailing});
+    return diffusion::Schedule::create({.beta_schedule = diffusion::BetaSchedule::SquaredCosCapV2,
+                                        .prediction_type = diffusion::PredictionType::VPrediction,
+                                        .timestep_spacing = diffusion::TimestepSpacing::Trailing});
 }
 
 LatentMoments moments_of(const at::Tensor& latents)
@@ -96,7 +93,7 @@ UnetStage::UnetStage(const PretrainPlan& plan, const diffusion::Schedule& schedu
         averages_.push_back(averages[i].second);
         averages_.back().requires_grad_(false).copy_(weights_.back());
     }
-    optimiser_ = std::make_unique<AdamW>(weights, AdamWOptions {});
+    optimiser_ = std::make_unique<AdamW>(weights, AdamWOptions{});
 }
 
 StepReport UnetStage::step(std::int64_t index)
@@ -110,8 +107,8 @@ StepReport UnetStage::step(std::int64_t index)
     at::Tensor t = at::empty({n}, at::kLong);
     for (std::int64_t i = 0; i < n; ++i) {
         const double share = (static_cast<double>(i) + noise.uniform()) / static_cast<double>(n);
-        t.data_ptr<std::int64_t>()[i] = std::min(
-            static_cast<std::int64_t>(share * static_cast<double>(count)), count - 1);
+        t.data_ptr<std::int64_t>()[i] =
+            std::min(static_cast<std::int64_t>(share * static_cast<double>(count)), count - 1);
         if (noise.uniform() < kClassDropout)
             classes.data_ptr<std::int64_t>()[i] = embedder_->null_class();
     }
@@ -126,7 +123,7 @@ StepReport UnetStage::step(std::int64_t index)
     const at::Tensor loss = at::mse_loss(predicted.to(at::kFloat), v);
     optimiser_->zero_gradients();
     loss.backward();
-    StepReport report {.loss = loss.item<double>(), .learning_rate = rate(plan_, index)};
+    StepReport report{.loss = loss.item<double>(), .learning_rate = rate(plan_, index)};
     report.gradient_norm = optimiser_->step(report.learning_rate);
 
     const c10::NoGradGuard guard;

@@ -46,8 +46,8 @@ private:
     const PretrainPlan& plan_;
     const diffusion::Schedule& schedule_;
     at::Tensor latents_, labels_;
-    nn::UNet2DCondition unet_ {nullptr}, averaged_unet_ {nullptr};
-    nn::ClassEmbedder embedder_ {nullptr}, averaged_embedder_ {nullptr};
+    nn::UNet2DCondition unet_{nullptr}, averaged_unet_{nullptr};
+    nn::ClassEmbedder embedder_{nullptr}, averaged_embedder_{nullptr};
     std::vector<at::Tensor> weights_, averages_;
     std::unique_ptr<AdamW> optimiser_;
 };

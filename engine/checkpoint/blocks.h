@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Names of tensors, grouped into the blocks that a person chooses from. Text only.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace velamen::checkpoint {
+
+/// "unet/down_blocks.0.attentions.1.norm.weight" lies in block "down_blocks.0.attentions.1".
+struct BlockName {
+    std::string name;
+    std::array<std::int64_t, 5> order{}; ///< graph order: input, middle, output
+    bool is_attention = false;           ///< a whole transformer block
+};
+
+BlockName block_of(std::string_view tensor);
+
+/// attn2.to_q, attn2.to_k and norm2: no gradient under a context of one token.
+bool is_dead_under_one_token(std::string_view tensor);
+
+} // namespace velamen::checkpoint

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// A look at a checkpoint without loading it: headers, configs and the card.
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "engine/checkpoint/blocks.h"
+#include "engine/checkpoint/card.h"
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/checkpoint/folder.h"
+#include "engine/checkpoint/guard.h"
+#include "engine/diffusion/schedule.h"
+#include "engine/nn/autoencoder/config.h"
+#include "engine/nn/conditioner/class_embedder.h"
+#include "engine/nn/unet/config.h"
+
+namespace velamen::checkpoint {
+
+namespace {
+
+std::int64_t elements(const Shape& shape)
+{
+    std::int64_t count = 1;
+    for (std::int64_t size : shape)
+        count *= size;
+    return count;
+}
+
+/// Configs as far as they could be read.
+struct Configs {
+    nn::UNet2DConditionConfig unet;
+    nn::AutoencoderKLConfig vae;
+    nn::ClassEmbedderConfig classes;
+};
+
+template <class Config>
+bool read_part_config(const std::filesystem::path& folder, const Part& part, Config& out,
+                      std::vector<std::string>& problems)
+{
+    const auto json = read_config(folder, part);
+    if (!json) {
+        problems.push_back(json.error().message);
+        return false;
+    }
+    auto config = Config::from_json(*json);
+    if (!config) {
+        problems.push_back(config.error().message);
+        return false;
+    }
+    out = std::move(*config);
+    return true;
+}
+
+void check_configs(const std::filesystem::path& folder, Inspection& out)
+{
+    Configs c;
+    bool is_complete = read_part_config(folder, kUNet, c.unet, out.problems);
+    is_complete = read_part_config(folder, kAutoencoder, c.vae, out.problems) && is_complete;
+    is_complete = read_part_config(folder, kClassEmbedder, c.classes, out.problems) && is_complete;
+    const auto schedule = read_json(folder / kScheduleFile);
+    if (!schedule)
+        out.problems.push_back(schedule.error().message);
+    else if (const auto parsed = diffusion::Schedule::from_json(*schedule); !parsed)
+        out.problems.push_back(parsed.error().message);
+    if (!is_complete) return;
+    if (c.unet.in_channels != c.vae.latent_channels)
+        out.problems.push_back("the UNet takes " + std::to_string(c.unet.in_channels)
+                               + " channels, but the autoencoder's latents have "
+                               + std::to_string(c.vae.latent_channels));
+    if (c.unet.cross_attention_dim != c.classes.dim)
+        out.problems.push_back(
+            "the UNet's context has " + std::to_string(c.unet.cross_attention_dim)
+            + " channels, but the class table has " + std::to_string(c.classes.dim));
+    for (std::string& problem :
+         card_problems(out.card, c.classes.rows, c.vae.latent_channels, c.unet.sample_size))
+        out.problems.push_back(std::move(problem));
+}
+
+void add_component(const Part& part, const io::SafetensorsFile& file, Inspection& out)
+{
+    ComponentInfo info{.name = part.name, .kind = part.kind};
+    std::set<std::string> dtypes;
+    for (const io::TensorView& tensor : file.tensors()) {
+        ++info.tensors;
+        info.parameters += elements(tensor.shape);
+        info.bytes += static_cast<std::int64_t>(tensor.bytes.size());
+        dtypes.emplace(velamen::name_of(tensor.dtype));
+    }
+    for (const std::string& dtype : dtypes)
+        info.dtype += (info.dtype.empty() ? "" : "+") + dtype;
+    out.components.push_back(std::move(info));
+}
+
+Result<> add_blocks(const std::map<std::string, std::int64_t>& sizes, const std::string& selection,
+                    bool skip_dead, Inspection& out)
+{
+    std::vector<std::string> names;
+    for (const auto& [name, size] : sizes)
+        names.push_back(name);
+    VELAMEN_ASSIGN(const std::vector<std::string> selected,
+                   select_tensors(names, selection, skip_dead));
+    VELAMEN_ASSIGN(const std::vector<std::string> with_dead,
+                   select_tensors(names, selection, false));
+    const std::set<std::string> trained(selected.begin(), selected.end());
+    for (const std::string& name : with_dead)
+        if (is_dead_under_one_token(name)) out.dead_parameters += sizes.at(name);
+
+    std::map<std::array<std::int64_t, 5>, SelectedBlock> blocks;
+    for (const auto& [name, size] : sizes) {
+        const BlockName where = block_of(name);
+        SelectedBlock& block = blocks[where.order];
+        block.name = where.name;
+        ++block.tensors;
+        block.parameters += size;
+        out.total_parameters += size;
+        if (trained.contains(name)) {
+            block.is_trained = true;
+            out.trained_parameters += size;
+        }
+    }
+    for (auto& [order, block] : blocks)
+        out.blocks.push_back(std::move(block));
+    return {};
+}
+
+Result<Inspection> inspect_folder(const std::filesystem::path& folder, const std::string& selection,
+                                  bool skip_dead)
+{
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(folder, ignored))
+        return fail(ErrorCode::NotFound, "there is no checkpoint folder " + folder.string());
+    Inspection out;
+    out.family = "class-conditional latent diffusion (UNet2DConditionModel)";
+    if (!std::filesystem::exists(folder / kIndexFile, ignored))
+        out.problems.push_back("there is no model_index.json");
+    if (const auto card = read_json(folder / kCardFile); !card)
+        out.problems.push_back(card.error().message);
+    else if (auto parsed = card_from_json(*card); !parsed)
+        out.problems.push_back(parsed.error().message);
+    else
+        out.card = std::move(*parsed);
+
+    std::map<std::string, std::int64_t> sizes; // of UNet and conditioner
+    for (const Part& part : kParts) {
+        const auto file = open_weights(folder, part);
+        if (!file) {
+            // Without a UNet there is nothing to show.
+            if (std::string_view(part.name) == kUNet.name) return fail(file.error());
+            out.problems.push_back(file.error().message);
+            continue;
+        }
+        add_component(part, *file, out);
+        if (std::string_view(part.name) != kAutoencoder.name)
+            for (const io::TensorView& tensor : file->tensors())
+                sizes[std::string(part.name) + "/" + tensor.name] = elements(tensor.shape);
+    }
+    VELAMEN_TRY(add_blocks(sizes, selection, skip_dead, out));
+    check_configs(folder, out);
+    if (auto hash = fingerprint(folder)) out.sha256 = std::move(*hash);
+    return out;
+}
+
+} // namespace
+
+Result<Inspection> inspect(const std::filesystem::path& folder, const std::string& selection,
+                           bool skip_dead)
+{
+    return guarded("inspecting " + folder.string(),
+                   [&] { return inspect_folder(folder, selection, skip_dead); });
+}
+
+} // namespace velamen::checkpoint

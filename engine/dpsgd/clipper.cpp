@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "engine/dpsgd/clipper.h"
+
+#include <algorithm>
+#include <cmath>
+#include <new>
+#include <utility>
+
+#include <ATen/ATen.h>
+
+namespace velamen::dpsgd {
+
+namespace {
+
+/// Elements of one block of formed gradients when a tensor was used several times (16 MiB).
+constexpr std::int64_t kFormedElements = std::int64_t{1} << 22;
+/// L of the released loss: per unit it is clamped to [0, L] and L / 2 is taken off.
+constexpr double kLossLimit = 1.0;
+
+struct Use {
+    GradRecord* record = nullptr;
+    Role role = Role::Weight;
+};
+
+/// All uses of each trained tensor in this pass.
+std::vector<std::vector<Use>> uses_of(const GradTape& tape, std::size_t count)
+{
+    std::vector<std::vector<Use>> uses(count);
+    for (const auto& record : tape.records())
+        for (const Role role : {Role::Weight, Role::Bias})
+            if (const std::int64_t slot = record->slots().of(role); slot >= 0)
+                uses[static_cast<std::size_t>(slot)].push_back({record.get(), role});
+    return uses;
+}
+
+/// A tensor that was used several times has one gradient: the sum over its uses, taken before the
+/// norm.
+void add_summed_norms(const std::vector<Use>& uses, std::int64_t elements, std::int64_t units,
+                      const at::Tensor& squared)
+{
+    const std::int64_t block =
+        std::clamp<std::int64_t>(kFormedElements / std::max<std::int64_t>(1, elements), 1, units);
+    for (std::int64_t first = 0; first < units; first += block) {
+        const std::int64_t count = std::min(block, units - first);
+        at::Tensor total;
+        for (const Use& use : uses) {
+            const at::Tensor one =
+                use.record->unit_gradients(use.role, units, first, count).reshape({count, -1});
+            total = total.defined() ? total.add(one) : one;
+        }
+        squared.narrow(0, first, count).add_(row_squares(total));
+    }
+}
+
+} // namespace
+
+at::Tensor unit_losses(const at::Tensor& row_losses, std::int64_t rows_per_unit)
+{
+    return row_losses.view({-1, rows_per_unit}).mean(1);
+}
+
+double clip_factor(double norm, double clip) noexcept
+{
+    return std::min(1.0, clip / (norm * (1.0 + 1e-3) + 1e-6));
+}
+
+Clipper::Clipper(TrainedTensors trained, privacy::ClippingNorm clip, privacy::ExpectedBatch batch)
+    : trained_(std::move(trained)), clip_(clip), batch_(batch)
+{
+    reset();
+}
+
+void Clipper::reset()
+{
+    sums_.assign(trained_.size(), {});
+    loss_sum_ = 0.0;
+    is_broken_ = false;
+    view_ = {};
+}
+
+Result<> Clipper::add(GradTape& tape, const MicroBatch& batch, const at::Tensor& losses)
+{
+    is_broken_ = true; // until this micro-batch is whole
+    if (batch.units < 1 || batch.padded < 0 || batch.padded > batch.units
+        || losses.numel() != batch.units)
+        return fail(ErrorCode::Internal, "a micro-batch does not name its units");
+    VELAMEN_TRY(tape.check_known());
+    for (const auto& [name, tensor, scale] : trained_)
+        if (tensor.grad().defined())
+            return fail(ErrorCode::Refused,
+                        "tensor " + name + " received a gradient outside the private path",
+                        "clear all gradients before a private run; if it happens again, the model "
+                        "uses this tensor in a way that cannot be trained privately");
+    for (const auto& record : tape.records())
+        if (record->rows() % batch.units != 0)
+            return fail(ErrorCode::Internal, "the rows of a layer do not divide into units");
+    try {
+        const at::NoGradGuard no_grad;
+        accumulate(tape, batch, losses.detach());
+        tape.clear();
+    } catch (const std::bad_alloc&) {
+        return fail(ErrorCode::OutOfMemory, "no memory for a micro-batch",
+                    "choose a smaller micro-batch");
+    } catch (const std::exception&) { // its text may hold shapes of the draw
+        return fail(ErrorCode::Internal, "a micro-batch could not be clipped");
+    }
+    is_broken_ = false;
+    return {};
+}
+
+void Clipper::accumulate(GradTape& tape, const MicroBatch& batch, const at::Tensor& losses)
+{
+    const std::int64_t units = batch.units;
+    const auto uses = uses_of(tape, trained_.size());
+    const at::Tensor squared = at::zeros({units}, at::dtype(at::kDouble).device(losses.device()));
+    GramCache cache;
+    for (const auto& record : tape.records()) // in this order neighbours share activations
+        for (const Role role : {Role::Weight, Role::Bias})
+            if (const std::int64_t slot = record->slots().of(role);
+                slot >= 0 && uses[static_cast<std::size_t>(slot)].size() == 1)
+                record->add_squared_norms(role, units, cache, squared);
+    cache = {};
+    for (std::size_t i = 0; i < uses.size(); ++i)
+        if (uses[i].size() > 1)
+            add_summed_norms(uses[i], trained_[i].tensor.numel(), units, squared);
+
+    const at::Tensor good = at::isfinite(squared).logical_and_(at::isfinite(losses));
+    if (!good.all().item<bool>()) {
+        const at::Tensor bad = good.logical_not().nonzero().flatten();
+        for (const auto& record : tape.records())
+            record->clear_units(units, bad);
+        squared.index_fill_(0, bad, 0.0);
+    }
+    const at::Tensor counted = good.clone();
+    counted.narrow(0, units - batch.padded, batch.padded).fill_(false);
+
+    const at::Tensor norms = squared.clamp_min(0.0).sqrt_();
+    const double clip = clip_.value();
+    const at::Tensor factors // clip_factor() of each
+        = norms.mul(1.0 + 1e-3).add_(1e-6).reciprocal_().mul_(clip).clamp_max_(1.0).mul_(counted);
+    const at::Tensor weights = factors.to(at::kFloat);
+
+    for (std::size_t i = 0; i < uses.size(); ++i) {
+        if (!sums_[i].defined())
+            sums_[i] = at::zeros(trained_[i].tensor.sizes(),
+                                 trained_[i].tensor.options().dtype(at::kFloat));
+        for (const Use& use : uses[i])
+            use.record->add_weighted(use.role, weights, sums_[i]);
+    }
+
+    add_losses(losses, counted);
+    view_.units += units - batch.padded;
+    view_.non_finite +=
+        good.narrow(0, 0, units - batch.padded).logical_not().sum().item<std::int64_t>();
+    view_.clipped_fraction += factors.lt(1.0).logical_and_(counted).sum().item<double>();
+    view_.mean_norm += norms.mul(counted).sum().item<double>();
+}
+
+void Clipper::add_losses(const at::Tensor& losses, const at::Tensor& counted)
+{
+    const at::Tensor exact = at::where(counted, losses.to(at::kDouble), 0.0);
+    const at::Tensor bounded = exact.clamp(0.0, kLossLimit).sub_(0.5 * kLossLimit).mul_(counted);
+    loss_sum_ += bounded.sum().item<double>();
+    view_.mean_loss += exact.sum().item<double>();
+}
+
+Result<ClippedSum> Clipper::finish(data::PoissonDraw&& draw)
+{
+    const data::PoissonDraw used(std::move(draw));
+    const bool is_whole =
+        !is_broken_ && view_.units == static_cast<std::int64_t>(used.units().size());
+    for (std::size_t i = 0; i < sums_.size(); ++i)
+        if (!sums_[i].defined())
+            sums_[i] = at::zeros(trained_[i].tensor.sizes(),
+                                 trained_[i].tensor.options().dtype(at::kFloat));
+    ClippedSum sum(std::exchange(sums_, {}), loss_sum_, clip_, batch_);
+    reset();
+    if (!is_whole)
+        return fail(ErrorCode::Internal, "a step was ended that does not hold what was drawn");
+    return sum;
+}
+
+PrivateView Clipper::private_view() const
+{
+    PrivateView view = view_;
+    const auto finite =
+        static_cast<double>(std::max<std::int64_t>(1, view.units - view.non_finite));
+    view.clipped_fraction /= finite;
+    view.mean_norm /= finite;
+    view.mean_loss /= finite;
+    return view;
+}
+
+} // namespace velamen::dpsgd

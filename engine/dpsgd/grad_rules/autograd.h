@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What all gradient rules need of autograd: the tape and the slots inside a function's context.
+
+#pragma once
+
+#include <cstdint>
+
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "engine/dpsgd/grad_rules/record.h"
+
+namespace velamen::dpsgd {
+
+/// Where a function's backward pass reports. The tape is borrowed and outlives the pass.
+struct Report {
+    GradTape* tape = nullptr;
+    Slots slots;
+};
+
+inline void save_report(torch::autograd::AutogradContext* context, const Report& report)
+{
+    context->saved_data["tape"] = reinterpret_cast<std::int64_t>(report.tape);
+    context->saved_data["weight"] = report.slots.weight;
+    context->saved_data["bias"] = report.slots.bias;
+}
+
+inline Report load_report(torch::autograd::AutogradContext* context)
+{
+    return {reinterpret_cast<GradTape*>(context->saved_data["tape"].toInt()),
+            {context->saved_data["weight"].toInt(), context->saved_data["bias"].toInt()}};
+}
+
+} // namespace velamen::dpsgd

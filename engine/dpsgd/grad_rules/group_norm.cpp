@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "engine/dpsgd/grad_rules/group_norm.h"
+
+#include <memory>
+#include <utility>
+
+#include <ATen/ATen.h>
+
+#include "engine/dpsgd/grad_rules/autograd.h"
+#include "engine/dpsgd/grad_tape.h"
+
+namespace velamen::dpsgd {
+
+namespace {
+
+struct GroupNormFunction : torch::autograd::Function<GroupNormFunction> {
+    static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
+                              std::int64_t groups, const at::Tensor& weight, const at::Tensor& bias,
+                              double eps, const Report& report)
+    {
+        save_report(context, report);
+        context->saved_data["groups"] = groups;
+        const at::Tensor input = x.contiguous();
+        const std::int64_t n = x.size(0), c = x.size(1);
+        const std::int64_t area = n * c == 0 ? 0 : x.numel() / (n * c);
+        const auto [out, mean, rstd] =
+            at::native_group_norm(input, weight, bias, n, c, area, groups, eps);
+        context->save_for_backward({input, weight, mean, rstd});
+        return out;
+    }
+
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                   torch::autograd::variable_list grads)
+    {
+        const auto saved = context->get_saved_variables();
+        const Report report = load_report(context);
+        const std::int64_t groups = context->saved_data["groups"].toInt();
+        const at::Tensor x = saved[0].detach(), weight = saved[1].detach();
+        const at::Tensor grad = grads[0].contiguous();
+        const std::int64_t n = x.size(0), c = x.size(1);
+        const std::int64_t area = n * c == 0 ? 0 : x.numel() / (n * c);
+        at::Tensor input_grad;
+        if (context->needs_input_grad(0))
+            input_grad = std::get<0>(at::native_group_norm_backward(
+                grad, x, saved[2], saved[3], weight, n, c, area, groups, {true, false, false}));
+        // sum (g x_hat) = (sum (g x) - mean sum g) rstd, mean and rstd being one per group.
+        const at::Tensor g = grad.to(at::kFloat).view({n, c, area});
+        const at::Tensor bias_rows = g.sum(2);
+        const auto by_group = [&](const at::Tensor& t) {
+            return t.to(at::kFloat).reshape({n, groups, 1});
+        };
+        const at::Tensor products =
+            at::mul(g, x.to(at::kFloat).view({n, c, area})).sum(2).view({n, groups, -1});
+        at::Tensor weight_rows =
+            at::mul(products - by_group(saved[2]) * bias_rows.view({n, groups, -1}),
+                    by_group(saved[3]))
+                .view({n, c});
+        report.tape->push(
+            std::make_unique<RowGradRecord>(report.slots, std::move(weight_rows), bias_rows));
+        return {input_grad, {}, {}, {}, {}, {}};
+    }
+};
+
+} // namespace
+
+at::Tensor taped_group_norm(GradTape& tape, Slots slots, const at::Tensor& x, std::int64_t groups,
+                            const at::Tensor& weight, const at::Tensor& bias, double eps)
+{
+    return GroupNormFunction::apply(x, groups, weight, bias, eps, Report{&tape, slots});
+}
+
+} // namespace velamen::dpsgd

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "engine/dpsgd/optimiser.h"
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <new>
+#include <numbers>
+#include <unordered_map>
+#include <utility>
+
+#include <ATen/ATen.h>
+
+#include "engine/core/assert.h"
+#include "engine/dpsgd/kernel_calls.h"
+
+namespace velamen::dpsgd {
+
+double learning_rate_at(const OptimiserOptions& options, std::int64_t step) noexcept
+{
+    const auto k = static_cast<double>(step);
+    const double warm = options.warmup_steps > 0
+        ? std::min(1.0, (k + 1.0) / static_cast<double>(options.warmup_steps))
+        : 1.0;
+    const double done =
+        std::min(1.0, k / static_cast<double>(std::max<std::int64_t>(1, options.total_steps)));
+    const double cosine = 0.5 * (1.0 + std::cos(std::numbers::pi * done));
+    return options.learning_rate * warm
+        * (options.final_fraction + (1.0 - options.final_fraction) * cosine);
+}
+
+double average_decay_at(const OptimiserOptions& options, std::int64_t step) noexcept
+{
+    const auto k = static_cast<double>(step);
+    return std::min(options.ema_decay, (1.0 + k) / (10.0 + k));
+}
+
+Optimiser::Optimiser(TrainedTensors trained, const OptimiserOptions& options)
+    : trained_(std::move(trained)), options_(options)
+{
+    for (const auto& [name, tensor, scale] : trained_) {
+        Entry entry;
+        entry.weight = tensor.detach(); // shares memory with the model
+        if (tensor.scalar_type() != at::kFloat || !tensor.is_contiguous())
+            entry.weight = tensor.detach().to(at::kFloat).contiguous().clone();
+        entry.first_moment = at::zeros_like(entry.weight);
+        entry.second_moment = at::zeros_like(entry.weight);
+        entry.average = entry.weight.clone();
+        entries_.push_back(std::move(entry));
+    }
+}
+
+Result<StepReport> Optimiser::step(NoisyGradient&& gradient)
+{
+    const NoisyGradient used(std::move(gradient));
+    VELAMEN_ASSERT(used.sums_.size() == entries_.size());
+    const double rate = learning_rate_at(options_, steps_done_);
+    const auto count = static_cast<double>(steps_done_ + 1);
+    StepReport report{.step = steps_done_ + 1, .learning_rate = rate};
+    double squared_norm = 0.0;
+    double elements = 0.0;
+    try {
+        const at::NoGradGuard no_grad;
+        for (std::size_t i = 0; i < entries_.size(); ++i) {
+            const Entry& entry = entries_[i];
+            const kernels::NoiseStreamId id = used.stream(static_cast<std::uint32_t>(i));
+            kernels::PrivateUpdate job{
+                .id = &id,
+                .noise_stddev = static_cast<float>(used.stddev_),
+                .inverse_batch = static_cast<float>(1.0 / used.batch_),
+                .step = {.learning_rate = rate * trained_[i].learning_rate_scale,
+                         .beta1 = options_.beta1,
+                         .beta2 = options_.beta2,
+                         .epsilon = options_.epsilon,
+                         .weight_decay = options_.weight_decay,
+                         .bias_correction1 = 1.0 - std::pow(options_.beta1, count),
+                         .bias_correction2 = 1.0 - std::pow(options_.beta2, count),
+                         .average_decay = average_decay_at(options_, steps_done_)}};
+            const UpdateOutcome outcome =
+                private_update(job, used.sums_[i], entry.weight, entry.first_moment,
+                               entry.second_moment, entry.average);
+            if (trained_[i].tensor.data_ptr() != entry.weight.data_ptr())
+                trained_[i].tensor.detach().copy_(entry.weight);
+            squared_norm += outcome.squared_norm;
+            elements += static_cast<double>(entry.weight.numel());
+            report.moved.push_back(outcome.moved > 0);
+        }
+    } catch (const std::bad_alloc&) {
+        return fail(ErrorCode::OutOfMemory, "no memory for the weight update");
+    } catch (const std::exception& error) { // public values only from here on
+        return fail(ErrorCode::Internal, std::string("the weight update failed: ") + error.what());
+    }
+    report.noised_gradient_norm = std::sqrt(squared_norm);
+    report.expected_noise_norm = used.stddev_ * std::sqrt(elements) / used.batch_;
+    ++steps_done_;
+    return report;
+}
+
+NamedTensors Optimiser::averaged() const
+{
+    NamedTensors out;
+    for (std::size_t i = 0; i < entries_.size(); ++i)
+        out.emplace_back(trained_[i].name, entries_[i].average);
+    return out;
+}
+
+NamedTensors Optimiser::export_state() const
+{
+    NamedTensors out;
+    out.emplace_back("step", at::full({1}, steps_done_, at::kLong));
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+        const std::string& name = trained_[i].name;
+        out.emplace_back("exp_avg." + name, entries_[i].first_moment);
+        out.emplace_back("exp_avg_sq." + name, entries_[i].second_moment);
+        out.emplace_back("ema." + name, entries_[i].average);
+        out.emplace_back("master." + name, entries_[i].weight);
+    }
+    return out;
+}
+
+Result<> Optimiser::import_state(const NamedTensors& state)
+{
+    std::unordered_map<std::string, at::Tensor> given(state.begin(), state.end());
+    const NamedTensors wanted = export_state();
+    for (const auto& [name, tensor] : wanted) {
+        const auto found = given.find(name);
+        if (found == given.end() || !found->second.defined()
+            || found->second.sizes() != tensor.sizes())
+            return fail(ErrorCode::Corrupt, "the saved optimiser state lacks " + name,
+                        "resume from another saved state of the same run");
+    }
+    try {
+        const at::NoGradGuard no_grad;
+        for (const auto& [name, tensor] : wanted)
+            tensor.copy_(given.at(name));
+        for (std::size_t i = 0; i < entries_.size(); ++i)
+            if (trained_[i].tensor.data_ptr() != entries_[i].weight.data_ptr())
+                trained_[i].tensor.detach().copy_(entries_[i].weight);
+        steps_done_ = given.at("step").item<std::int64_t>();
+    } catch (const std::exception& error) {
+        return fail(ErrorCode::Internal,
+                    std::string("the optimiser state could not be restored: ") + error.what());
+    }
+    return {};
+}
+
+} // namespace velamen::dpsgd

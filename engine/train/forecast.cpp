@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What a plan will cost, from public numbers and, for time and memory, from two micro-batches of
+// public random latents.
+
+#include <chrono>
+
+#include <sys/resource.h>
+
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/core/random.h"
+#include "engine/dpsgd/clipper.h"
+#include "engine/privacy/accountant.h"
+#include "engine/train/plan.h"
+#include "engine/train/private/private_model.h"
+
+namespace velamen::train {
+
+Result<Forecast> forecast(const TrainingPlan& plan)
+{
+    using namespace privacy;
+    const PrivacyPlan& p = plan.privacy;
+    VELAMEN_ASSIGN(const SamplingRate rate, SamplingRate::create(p.rate));
+    VELAMEN_ASSIGN(const NoiseMultiplier noise, NoiseMultiplier::create(p.noise_effective));
+    VELAMEN_ASSIGN(const Delta delta, Delta::create(p.delta));
+    VELAMEN_ASSIGN(const Steps steps, Steps::create(p.steps));
+    const Segment segment{{rate, noise}, steps};
+    Forecast f;
+    VELAMEN_ASSIGN(const Epsilon epsilon, pld_epsilon({&segment, 1}, delta));
+    f.epsilon = epsilon.value();
+    f.epsilon_rdp = rdp_epsilon({&segment, 1}, delta).epsilon.value();
+    // Without amplification by sampling: as if every unit took part in every epoch-like round of
+    // 1/q steps once, that is in q T steps.
+    const double releases = std::max(1.0, std::ceil(p.rate * static_cast<double>(p.steps)));
+    if (const auto together = NoiseMultiplier::create(p.noise_effective / std::sqrt(releases));
+        together)
+        f.epsilon_no_sampling = gaussian_epsilon(delta, *together).value();
+    VELAMEN_ASSIGN(const PldCurve curve, PldCurve::create(segment.event));
+    VELAMEN_ASSIGN(f.attacker_rate, curve.true_positive_rate(steps, 0.01));
+    VELAMEN_ASSIGN(const auto found,
+                   checkpoint::inspect(plan.checkpoint, plan.selection, plan.skip_dead));
+    f.trained_parameters = found.trained_parameters;
+    f.total_parameters = found.total_parameters;
+    return f;
+}
+
+Result<Forecast> measure(const TrainingPlan& plan)
+try {
+    VELAMEN_ASSIGN(Forecast f, forecast(plan));
+    VELAMEN_ASSIGN(const auto model, PrivateModel::create(plan));
+    VELAMEN_ASSIGN(const auto clip, privacy::ClippingNorm::create(plan.optimiser.clipping_norm));
+    VELAMEN_ASSIGN(
+        const auto batch,
+        privacy::ExpectedBatch::create(static_cast<double>(plan.privacy.expected_batch)));
+    dpsgd::Clipper clipper(model->trained(), clip, batch);
+    const std::int64_t multiplicity = plan.optimiser.noise_multiplicity;
+    double best = 0.0;
+    for (int repeat = 0; repeat < 2; ++repeat) {
+        const Rows rows = random_rows(model->checkpoint(), plan.micro_batch * multiplicity,
+                                      static_cast<std::uint64_t>(repeat));
+        const auto start = std::chrono::steady_clock::now();
+        const auto losses = model->forward_backward(rows, multiplicity);
+        VELAMEN_TRY(clipper.add(model->tape(), {.units = plan.micro_batch, .padded = 0}, losses));
+        const double seconds =
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        best = repeat == 0 ? seconds : std::min(best, seconds);
+    }
+    f.seconds = best * static_cast<double>(plan.privacy.expected_batch)
+        / static_cast<double>(plan.micro_batch) * static_cast<double>(plan.privacy.steps);
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    f.gigabytes = static_cast<double>(usage.ru_maxrss) / (1024.0 * 1024.0);
+    return f;
+} catch (const std::exception& error) {
+    return fail(ErrorCode::Internal, std::string("the dry run failed: ") + error.what());
+}
+
+} // namespace velamen::train

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "engine/train/private/preview.h"
+
+#include <algorithm>
+
+#include <torch/torch.h>
+
+#include "engine/checkpoint/tensors.h"
+#include "engine/core/assert.h"
+
+namespace velamen::train {
+
+namespace {
+
+constexpr int kPreviewSteps = 10;
+constexpr std::size_t kMostClasses = 12;
+
+} // namespace
+
+Result<std::unique_ptr<Preview>> Preview::create(const TrainingPlan& plan)
+{
+    std::unique_ptr<Preview> preview(new Preview);
+    VELAMEN_ASSIGN(preview->checkpoint_, checkpoint::Checkpoint::load(plan.checkpoint));
+    VELAMEN_TRY(preview->checkpoint_->set_classes(plan.classes,
+                                                  static_cast<std::uint64_t>(plan.preview_seed)));
+    preview->session_ = generate::GenerationSession::over(*preview->checkpoint_);
+    preview->seed_ = plan.preview_seed;
+    preview->guidance_ = plan.preview_guidance;
+    return preview;
+}
+
+void Preview::set_weights(const dpsgd::NamedTensors& averaged)
+{
+    const torch::NoGradGuard no_grad;
+    auto own = checkpoint::named_tensors(*checkpoint_);
+    for (const auto& [name, value] : averaged) {
+        const auto at = std::find_if(own.begin(), own.end(),
+                                     [&](const auto& pair) { return pair.first == name; });
+        VELAMEN_ASSERT(at != own.end());
+        at->second.copy_(value);
+    }
+}
+
+Result<SampleRow> Preview::draw(std::int64_t step, std::stop_token stop)
+{
+    SampleRow row;
+    row.step = step;
+    generate::GenerationRequest request;
+    const auto& classes = session_->classes();
+    for (std::size_t i = 0; i < std::min(classes.size(), kMostClasses); ++i) {
+        request.classes.push_back(static_cast<int>(i));
+        row.labels.push_back(classes[i]);
+    }
+    row.images.resize(request.classes.size());
+    request.seed = static_cast<std::uint64_t>(seed_);
+    request.guidance = guidance_;
+    request.steps = kPreviewSteps;
+    request.batch = static_cast<int>(request.classes.size());
+    VELAMEN_TRY(session_->run(request, std::move(stop), [&](const generate::GeneratedImage& g) {
+        row.images[static_cast<std::size_t>(g.index)] = g.image;
+    }));
+    return row;
+}
+
+} // namespace velamen::train

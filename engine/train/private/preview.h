@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The averaged weights of a run as a checkpoint of their own: fixed-seed previews and the tuned
+// folder come from here. Post-processing: costs no privacy.
+
+#pragma once
+
+#include <memory>
+#include <stop_token>
+
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/core/result.h"
+#include "engine/dpsgd/trained_tensor.h"
+#include "engine/generate/generation.h"
+#include "engine/train/observer.h"
+#include "engine/train/plan.h"
+
+namespace velamen::train {
+
+/// One thread.
+class Preview {
+public:
+    static Result<std::unique_ptr<Preview>> create(const TrainingPlan& plan);
+
+    /// Takes over the averaged weights (by name).
+    void set_weights(const dpsgd::NamedTensors& averaged);
+    /// One image a class with the plan's preview seed.
+    Result<SampleRow> draw(std::int64_t step, std::stop_token stop);
+    checkpoint::Checkpoint& checkpoint() noexcept { return *checkpoint_; }
+
+private:
+    Preview() = default;
+    std::unique_ptr<checkpoint::Checkpoint> checkpoint_;
+    std::unique_ptr<generate::GenerationSession> session_;
+    std::int64_t seed_ = 0;
+    double guidance_ = 0.0;
+};
+
+} // namespace velamen::train

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "engine/train/private/private_model.h"
+
+#include <algorithm>
+
+#include <torch/torch.h>
+
+#include "engine/checkpoint/tensors.h"
+#include "engine/diffusion/schedule.h"
+#include "engine/diffusion/target.h"
+#include "engine/dpsgd/clipper.h"
+#include "engine/nn/autoencoder/model.h"
+#include "engine/nn/conditioner/class_embedder.h"
+#include "engine/nn/unet/model.h"
+
+namespace velamen::train {
+
+Rows random_rows(checkpoint::Checkpoint& checkpoint, std::int64_t rows, std::uint64_t seed)
+{
+    const auto& unet = checkpoint.unet().config();
+    const auto& vae = checkpoint.autoencoder().config();
+    const std::int64_t side = vae.sample_size / vae.factor();
+    auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+    const std::vector<std::int64_t> shape{rows, unet.in_channels, side, side};
+    return {torch::randn(shape, generator), torch::randn(shape, generator),
+            torch::randint(checkpoint.schedule().num_train_timesteps(), {rows}, generator,
+                           torch::kInt64),
+            torch::randint(checkpoint.class_embedder().rows(), {rows}, generator, torch::kInt64)};
+}
+
+Result<std::unique_ptr<PrivateModel>> PrivateModel::create(const TrainingPlan& plan)
+{
+    std::unique_ptr<PrivateModel> model(new PrivateModel);
+    VELAMEN_ASSIGN(model->checkpoint_, checkpoint::Checkpoint::load(plan.checkpoint));
+    auto& checkpoint = *model->checkpoint_;
+    VELAMEN_TRY(
+        checkpoint.set_classes(plan.classes, static_cast<std::uint64_t>(plan.preview_seed)));
+    std::vector<std::string> all;
+    const auto tensors = checkpoint::named_tensors(checkpoint);
+    for (const auto& [name, tensor] : tensors)
+        all.push_back(name);
+    VELAMEN_ASSIGN(model->names_, checkpoint::select_tensors(all, plan.selection, plan.skip_dead));
+    if (model->names_.empty())
+        return fail(ErrorCode::Refused, "the selection '" + plan.selection + "' matches no tensor",
+                    "choose 'attention'");
+    for (auto& parameter : checkpoint.autoencoder().parameters())
+        parameter.requires_grad_(false);
+    for (const auto& [name, tensor] : tensors) {
+        const bool is_trained =
+            std::find(model->names_.begin(), model->names_.end(), name) != model->names_.end();
+        tensor.set_requires_grad(is_trained);
+        if (is_trained)
+            model->trained_.push_back(
+                {name, tensor,
+                 name.starts_with("class_embedder/") ? plan.optimiser.embedding_scale : 1.0});
+    }
+    VELAMEN_TRY(dpsgd::check_trained(model->trained_));
+    VELAMEN_TRY(dpsgd::check_module(checkpoint.unet(), model->trained_));
+    model->tape_ = std::make_unique<dpsgd::GradTape>(model->trained_);
+    checkpoint.unet().set_tap(model->tape_.get());
+    checkpoint.class_embedder().set_tap(model->tape_.get());
+    model->forward_backward(random_rows(checkpoint, 2, 0), 1);
+    VELAMEN_TRY(model->tape_->check_known());
+    VELAMEN_TRY(dpsgd::check_recorded(*model->tape_, model->trained_));
+    model->tape_->clear();
+    return model;
+}
+
+PrivateModel::~PrivateModel()
+{
+    if (checkpoint_) {
+        checkpoint_->unet().set_tap(nullptr);
+        checkpoint_->class_embedder().set_tap(nullptr);
+    }
+}
+
+std::int64_t PrivateModel::null_class() const { return checkpoint_->class_embedder().null_class(); }
+
+at::Tensor PrivateModel::forward_backward(const Rows& rows, std::int64_t rows_per_unit)
+{
+    const auto& schedule = checkpoint_->schedule();
+    const auto noisy = diffusion::add_noise(schedule, rows.latents, rows.noise, rows.times);
+    const auto wanted = diffusion::target(schedule, rows.latents, rows.noise, rows.times);
+    const auto context = checkpoint_->class_embedder().forward(rows.classes); // [R, 1, D]
+    const auto predicted =
+        checkpoint_->unet().forward(noisy, rows.times.to(torch::kFloat32), context);
+    const auto row_losses = (predicted - wanted).square().flatten(1).mean(1); // [R]
+    const auto losses = dpsgd::unit_losses(row_losses, rows_per_unit);
+    losses.sum().backward();
+    return losses.detach();
+}
+
+dpsgd::FrozenWatch PrivateModel::watch_unet() const { return {checkpoint_->unet(), trained_}; }
+
+dpsgd::FrozenWatch PrivateModel::watch_autoencoder() const
+{
+    return {checkpoint_->autoencoder(), trained_};
+}
+
+dpsgd::FrozenWatch PrivateModel::watch_class_table() const
+{
+    return {checkpoint_->class_embedder(), trained_};
+}
+
+} // namespace velamen::train

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// A checkpoint made ready for private training: classes of the plan, selected tensors trainable and
+// tapped, everything else frozen. Knows rows, not units, noise or budgets.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/core/result.h"
+#include "engine/dpsgd/grad_tape.h"
+#include "engine/dpsgd/validate.h"
+#include "engine/train/plan.h"
+
+namespace velamen::train {
+
+/// Rows of one forward pass; rows of a unit are adjacent.
+struct Rows {
+    at::Tensor latents; // fp32 [R, C, H, W], scaled
+    at::Tensor noise;   // fp32 [R, C, H, W], standard normal
+    at::Tensor times;   // int64 [R], 0 ... T-1
+    at::Tensor classes; // int64 [R], the null class where dropped
+};
+
+/// One thread. Not movable: layers hold the tape's address.
+class PrivateModel {
+public:
+    /// Loads the plan's checkpoint and proves, with a dry backward pass on public random input,
+    /// that every selected tensor reports to the tape.
+    static Result<std::unique_ptr<PrivateModel>> create(const TrainingPlan& plan);
+    ~PrivateModel();
+    PrivateModel(const PrivateModel&) = delete;
+    PrivateModel& operator=(const PrivateModel&) = delete;
+
+    checkpoint::Checkpoint& checkpoint() noexcept { return *checkpoint_; }
+    const dpsgd::TrainedTensors& trained() const noexcept { return trained_; }
+    const std::vector<std::string>& trained_names() const noexcept { return names_; }
+    dpsgd::GradTape& tape() noexcept { return *tape_; }
+    std::int64_t null_class() const;
+
+    /// Forward and one backward pass of the sum over units of the mean squared error, averaged over
+    /// a unit's rows; fills the tape. Gives the loss per unit, [R / rows_per_unit].
+    at::Tensor forward_backward(const Rows& rows, std::int64_t rows_per_unit);
+
+    /// Watches everything that must not move.
+    dpsgd::FrozenWatch watch_unet() const;
+    dpsgd::FrozenWatch watch_autoencoder() const;
+    dpsgd::FrozenWatch watch_class_table() const;
+
+private:
+    PrivateModel() = default;
+    std::unique_ptr<checkpoint::Checkpoint> checkpoint_;
+    dpsgd::TrainedTensors trained_;
+    std::vector<std::string> names_;
+    std::unique_ptr<dpsgd::GradTape> tape_;
+};
+
+/// Public random rows of the right shape, for dry runs and forecasts.
+Rows random_rows(checkpoint::Checkpoint& checkpoint, std::int64_t rows, std::uint64_t seed);
+
+} // namespace velamen::train

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "engine/archive/zip.h"
+#include "engine/core/file.h"
+#include "engine/data/listing.h"
+#include "engine/data/source.h"
+#include "tests/support/temp_dir.h"
+
+namespace velamen::data {
+namespace {
+
+namespace fs = std::filesystem;
+using test::TempDir;
+
+std::string png(int size, int shade = 0)
+{
+    image::Image image{.width = size, .height = size, .channels = 1};
+    image.pixels.assign(static_cast<std::size_t>(size * size), static_cast<std::uint8_t>(shade));
+    const auto bytes = image::encode_png(image);
+    return {reinterpret_cast<const char*>(bytes->data()), bytes->size()};
+}
+
+using Files = std::map<std::string, std::string>;
+
+void write(const fs::path& root, const Files& files)
+{
+    for (const auto& [name, content] : files) {
+        fs::create_directories((root / name).parent_path());
+        ASSERT_TRUE(core::write_file(root / name, content));
+    }
+}
+
+void pack(const fs::path& path, const Files& files)
+{
+    auto zip = archive::ZipWriter::create(path);
+    // Backwards, so that no order but our own makes the names sorted.
+    for (auto file = files.rbegin(); file != files.rend(); ++file)
+        ASSERT_TRUE(zip->add(file->first, file->second));
+    ASSERT_TRUE(zip->commit());
+}
+
+Files many(const std::string& prefix, int count)
+{
+    Files files;
+    for (int i = 0; i < count; ++i)
+        files[prefix + std::to_string(i) + ".png"] = png(8, i % 256);
+    return files;
+}
+
+Result<Manifest> scan(const fs::path& path)
+{
+    auto source = Source::open(path);
+    if (!source) return fail(source.error());
+    return (*source)->scan({});
+}
+
+const Problem* find(const Manifest& manifest, ProblemKind kind)
+{
+    const auto found = std::find_if(manifest.problems.begin(), manifest.problems.end(),
+                                    [&](const Problem& problem) { return problem.kind == kind; });
+    return found == manifest.problems.end() ? nullptr : &*found;
+}
+
+TEST(Scan, TakesTheFirstFolderForTheClass)
+{
+    const TempDir dir;
+    write(dir.path(),
+          {{"dog/b.png", png(9)},
+           {"cat/old/deep/a.png", png(9)},
+           {"cat/z.png", png(9)},
+           {"root.png", png(9)}});
+    const auto manifest = scan(dir.path());
+    ASSERT_TRUE(manifest) << manifest.error().message;
+    EXPECT_EQ(manifest->classes, (std::vector<std::string>{"cat", "dog", "unlabelled"}));
+    EXPECT_EQ(manifest->class_counts, (std::vector<std::int64_t>{2, 1, 1}));
+    ASSERT_EQ(manifest->images.size(), 4u);
+    EXPECT_EQ(manifest->images[0].name, "cat/old/deep/a.png");
+    EXPECT_EQ(manifest->images[3].name, "root.png");
+    EXPECT_EQ(manifest->images[3].class_index, 2);
+    ASSERT_EQ(manifest->units.size(), 4u);
+    EXPECT_EQ(manifest->units[2].images, std::vector<ImageIndex>{2});
+}
+
+TEST(Scan, GivesTheSameForAFolderAndItsZip)
+{
+    const TempDir dir;
+    Files files = many("a/", 7);
+    files.merge(many("b/", 5));
+    write(dir.path() / "set", files);
+    pack(dir.path() / "set.zip", files);
+    Files wrapped;
+    for (const auto& [name, content] : files)
+        wrapped["set/" + name] = content;
+    wrapped["__MACOSX/set/a/._1.png"] = "junk";
+    pack(dir.path() / "wrapped.ZIP", wrapped);
+    const auto folder = scan(dir.path() / "set");
+    ASSERT_TRUE(folder);
+    for (const char* name : {"set.zip", "wrapped.ZIP"}) {
+        const auto zip = scan(dir.path() / name);
+        ASSERT_TRUE(zip) << zip.error().message;
+        EXPECT_EQ(zip->classes, folder->classes);
+        EXPECT_EQ(zip->class_counts, folder->class_counts);
+        EXPECT_EQ(zip->problems.size(), folder->problems.size());
+        ASSERT_EQ(zip->images.size(), folder->images.size());
+        for (std::size_t i = 0; i < zip->images.size(); ++i) {
+            EXPECT_TRUE(zip->images[i].name.ends_with(folder->images[i].name));
+            EXPECT_EQ(zip->images[i].class_index, folder->images[i].class_index);
+        }
+    }
+}
+
+TEST(Scan, IgnoresWhatSystemsLeaveBehind)
+{
+    const TempDir dir;
+    write(dir.path(),
+          {{"a/1.png", png(9)},
+           {"a/.hidden.png", "x"},
+           {".git/x.png", "x"},
+           {"__MACOSX/a/1.png", "x"},
+           {"a/Thumbs.db", "x"},
+           {"desktop.ini", "x"}});
+    const auto manifest = scan(dir.path());
+    ASSERT_TRUE(manifest);
+    EXPECT_EQ(manifest->images.size(), 1u);
+    EXPECT_EQ(manifest->classes, std::vector<std::string>{"a"});
+    for (const auto& problem : manifest->problems)
+        EXPECT_TRUE(problem.name.empty()) << problem.message;
+}
+
+TEST(Scan, ListsWhatIsWrongAndKeepsTheRest)
+{
+    const TempDir dir;
+    const std::string whole = png(64, 3);
+    write(dir.path(),
+          {{"a/good.png", png(8)},
+           {"a/half.png", whole.substr(0, whole.size() / 2)},
+           {"a/notes.txt", "hello"},
+           {"a/tiny.png", png(7)},
+           {"a/empty.png", ""}});
+    const auto manifest = scan(dir.path());
+    ASSERT_TRUE(manifest);
+    ASSERT_EQ(manifest->images.size(), 1u);
+    EXPECT_EQ(manifest->images[0].name, "a/good.png");
+    const auto* corrupt = find(*manifest, ProblemKind::Corrupt);
+    ASSERT_NE(corrupt, nullptr);
+    EXPECT_EQ(corrupt->name, "a/half.png");
+    EXPECT_TRUE(corrupt->blocks);
+    ASSERT_NE(find(*manifest, ProblemKind::TooSmall), nullptr);
+    EXPECT_EQ(find(*manifest, ProblemKind::TooSmall)->name, "a/tiny.png");
+    for (const auto& problem : manifest->problems) {
+        if (problem.name == "a/notes.txt") {
+            EXPECT_EQ(problem.kind, ProblemKind::NotAnImage);
+            EXPECT_FALSE(problem.blocks);
+        }
+        if (problem.name == "a/empty.png") {
+            EXPECT_TRUE(problem.blocks);
+        }
+        if (!problem.name.empty()) {
+            EXPECT_EQ(problem.message.find("a/"), std::string::npos) << problem.message;
+        }
+    }
+}
+
+TEST(Scan, SaysWhenThereIsOneClassOrTooLittle)
+{
+    const TempDir dir;
+    write(dir.path() / "few", many("a/", 99));
+    write(dir.path() / "enough", many("a/", 50));
+    write(dir.path() / "enough", many("b/", 50));
+    const auto few = scan(dir.path() / "few");
+    ASSERT_TRUE(few);
+    ASSERT_NE(find(*few, ProblemKind::FewUnits), nullptr);
+    EXPECT_TRUE(find(*few, ProblemKind::FewUnits)->blocks);
+    EXPECT_TRUE(find(*few, ProblemKind::FewUnits)->name.empty());
+    ASSERT_NE(find(*few, ProblemKind::OneClassOnly), nullptr);
+    EXPECT_FALSE(find(*few, ProblemKind::OneClassOnly)->blocks);
+    const auto enough = scan(dir.path() / "enough");
+    ASSERT_TRUE(enough);
+    EXPECT_TRUE(enough->problems.empty());
+}
+
+TEST(Scan, NeedsAnImage)
+{
+    const TempDir dir;
+    fs::create_directories(dir.path() / "empty");
+    write(dir.path() / "texts", {{"a/notes.txt", "hello"}});
+    for (const char* name : {"empty", "texts"}) {
+        const auto manifest = scan(dir.path() / name);
+        ASSERT_FALSE(manifest);
+        EXPECT_EQ(manifest.error().code, ErrorCode::NotFound);
+        EXPECT_FALSE(manifest.error().hint.empty());
+    }
+    EXPECT_EQ(scan(dir.path() / "none").error().code, ErrorCode::NotFound);
+    EXPECT_EQ(scan(dir.path() / "texts/a/notes.txt").error().code, ErrorCode::Unsupported);
+}
+
+TEST(Scan, StopsWhenAsked)
+{
+    const TempDir dir;
+    write(dir.path(), many("a/", 10));
+    std::stop_source stop;
+    std::int64_t last = 0;
+    const auto source = Source::open(dir.path());
+    const auto manifest =
+        (*source)->scan(stop.get_token(), [&](std::int64_t done, std::int64_t total) {
+            EXPECT_EQ(total, 10);
+            last = done;
+            if (done == 3) stop.request_stop();
+        });
+    ASSERT_FALSE(manifest);
+    EXPECT_EQ(manifest.error().code, ErrorCode::Cancelled);
+    EXPECT_EQ(last, 3);
+}
+
+TEST(Load, GivesTheImageOfAName)
+{
+    const TempDir dir;
+    pack(dir.path() / "a.zip", {{"x/1.png", png(40, 77)}});
+    auto source = Source::open(dir.path() / "a.zip");
+    const auto image = load(**source, "x/1.png", {.size = 16, .channels = 3});
+    ASSERT_TRUE(image);
+    EXPECT_EQ(image->pixels, std::vector<std::uint8_t>(16 * 16 * 3, 77));
+    EXPECT_FALSE(load(**source, "x/2.png", {}));
+}
+
+TEST(Listing, UnwrapsOneCommonFolderOnly)
+{
+    const auto classes = [](std::vector<std::string> names) {
+        std::vector<std::string> result;
+        for (const auto& file : listed(std::move(names), true))
+            result.push_back(file.class_name);
+        return result;
+    };
+    using Names = std::vector<std::string>;
+    EXPECT_EQ(classes({"s/a/1.png", "s/b/2.png"}), (Names{"a", "b"}));
+    EXPECT_EQ(classes({"s/1.png", "s/2.png"}), (Names{"s", "s"}));
+    EXPECT_EQ(classes({"s/a/1.png", "t/b/2.png"}), (Names{"s", "t"}));
+    EXPECT_EQ(classes({"s/a/1.png", "2.png"}), (Names{"unlabelled", "s"}));
+    EXPECT_EQ(classes({"s/a/1.png", "s/2.png", "README.md"}),
+              (Names{"unlabelled", "unlabelled", "a"}));
+    EXPECT_EQ(classes({"o/s/a/1.png", "o/s/b/1.png"}), (Names{"s", "s"}));
+}
+
+} // namespace
+} // namespace velamen::data

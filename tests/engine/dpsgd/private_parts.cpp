@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "tests/engine/dpsgd/private_parts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "engine/core/hash.h"
+
+namespace velamen::dpsgd::testing {
+
+at::Tensor PlainTap::linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b)
+{
+    return at::linear(x, w, b);
+}
+
+at::Tensor PlainTap::conv2d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+                            std::int64_t stride, std::int64_t padding)
+{
+    return at::conv2d(x, w, b, {stride, stride}, {padding, padding});
+}
+
+at::Tensor PlainTap::layer_norm(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+                                double eps)
+{
+    return at::layer_norm(x, w.sizes(), w, b, eps);
+}
+
+at::Tensor PlainTap::group_norm(const at::Tensor& x, std::int64_t groups, const at::Tensor& w,
+                                const at::Tensor& b, double eps)
+{
+    return at::group_norm(x, groups, w, b, eps);
+}
+
+at::Tensor PlainTap::embedding(const at::Tensor& ids, const at::Tensor& w)
+{
+    return at::embedding(w, ids);
+}
+
+TrainedTensors Model::trained() const
+{
+    TrainedTensors out;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+        at::Tensor tensor = parameters[i];
+        out.push_back({name + "." + std::to_string(i), tensor.requires_grad_(true)});
+    }
+    return out;
+}
+
+namespace {
+
+using Parameters = std::vector<at::Tensor>;
+
+at::Tensor filled(std::vector<std::int64_t> shape, double scale = 0.3)
+{
+    return torch::randn(shape) * scale;
+}
+
+at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v)
+{
+    const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(-1)));
+    return at::bmm(at::softmax(at::bmm(q, k.transpose(1, 2)) * scale, -1), v);
+}
+
+} // namespace
+
+std::vector<Model> all_models()
+{
+    torch::manual_seed(1);
+    std::vector<Model> models;
+    models.push_back({"linear tokens",
+                      {filled({24, 16}), filled({24})},
+                      [](const Parameters& p, const at::Tensor& x, const at::Tensor&, nn::Tap& t) {
+                          return t.linear(x, p[0], p[1]);
+                      },
+                      {5, 16},
+                      {}});
+    models.push_back({"linear one token, no bias",
+                      {filled({8, 16})},
+                      [](const Parameters& p, const at::Tensor& x, const at::Tensor&, nn::Tap& t) {
+                          return t.linear(x, p[0], {});
+                      },
+                      {16},
+                      {}});
+    models.push_back({"linear long, formed",
+                      {filled({6, 4}), filled({6})},
+                      [](const Parameters& p, const at::Tensor& x, const at::Tensor&, nn::Tap& t) {
+                          return t.linear(x, p[0], p[1]);
+                      },
+                      {40, 4},
+                      {}});
+    models.push_back({"conv 1x1",
+                      {filled({12, 8, 1, 1}), filled({12})},
+                      [](const Parameters& p, const at::Tensor& x, const at::Tensor&, nn::Tap& t) {
+                          return t.conv2d(x, p[0], p[1], 1, 0);
+                      },
+                      {8, 2, 3},
+                      {}});
+    models.push_back({"conv 3x3 stride 2",
+                      {filled({6, 3, 3, 3}), filled({6})},
+                      [](const Parameters& p, const at::Tensor& x, const at::Tensor&, nn::Tap& t) {
+                          return t.conv2d(x, p[0], p[1], 2, 1);
+                      },
+                      {3, 6, 6},
+                      {}});
+    models.push_back({"group norm",
+                      {filled({8}) + 1.0, filled({8})},
+                      [](const Parameters& p, const at::Tensor& x, const at::Tensor&, nn::Tap& t) {
+                          return t.group_norm(x, 2, p[0], p[1], 1e-5);
+                      },
+                      {8, 3, 3},
+                      {}});
+    models.push_back({"layer norm",
+                      {filled({16}) + 1.0, filled({16})},
+                      [](const Parameters& p, const at::Tensor& x, const at::Tensor&, nn::Tap& t) {
+                          return t.layer_norm(x, p[0], p[1], 1e-5);
+                      },
+                      {5, 16},
+                      {}});
+    models.push_back({"embedding",
+                      {filled({4, 8})},
+                      [](const Parameters& p, const at::Tensor& x, const at::Tensor& ids,
+                         nn::Tap& t) { return t.embedding(ids, p[0]) * x; },
+                      {8},
+                      {}});
+    models.push_back({"embedding of sequences",
+                      {filled({4, 8})},
+                      [](const Parameters& p, const at::Tensor& x, const at::Tensor& ids,
+                         nn::Tap& t) { return t.embedding(ids, p[0]) * x; },
+                      {6, 8},
+                      {6}});
+    // Backward reaches the same weight and bias twice with different activations.
+    models.push_back({"one linear layer called twice",
+                      {filled({16, 16}), filled({16})},
+                      [](const Parameters& p, const at::Tensor& x, const at::Tensor&, nn::Tap& t) {
+                          return t.linear(at::tanh(t.linear(x, p[0], p[1])), p[0], p[1]);
+                      },
+                      {3, 16},
+                      {}});
+    models.push_back(attention_network());
+    return models;
+}
+
+Model attention_network()
+{
+    torch::manual_seed(2);
+    const std::int64_t c = 16, e = 8;
+    Parameters p {filled({4, e}, 1.0),    filled({c}) + 1.0, filled({c}),             // table, norm
+                  filled({c, c, 1, 1}),   filled({c}),       filled({c}) + 1.0,       // proj, norm1
+                  filled({c}),            filled({c, c}),    filled({c, c}),          // q, k
+                  filled({c, c}),         filled({c, e}),    filled({c, c}),          // v, v2, out
+                  filled({c}),            filled({2 * c, c}), filled({2 * c}),        // ff in
+                  filled({c, 2 * c}),     filled({c}),       filled({c, c, 1, 1}),    // ff out, proj
+                  filled({c})};
+    return {"attention network", p,
+            [](const Parameters& w, const at::Tensor& x, const at::Tensor& ids, nn::Tap& t) {
+                const at::Tensor context = t.embedding(ids, w[0]).unsqueeze(1); // [N, 1, e]
+                at::Tensor h = t.group_norm(x, 4, w[1], w[2], 1e-6);
+                h = t.conv2d(h, w[3], w[4], 1, 0).flatten(2).transpose(1, 2);
+                const at::Tensor own = t.layer_norm(h, w[5], w[6], 1e-5);
+                h = h
+                    + t.linear(attend(t.linear(own, w[7], {}), t.linear(own, w[8], {}),
+                                      t.linear(own, w[9], {})),
+                               w[11], w[12]);
+                h = h + t.linear(context, w[10], {});
+                h = h + t.linear(at::gelu(t.linear(h, w[13], w[14])), w[15], w[16]);
+                h = h.transpose(1, 2).reshape(x.sizes());
+                return x + t.conv2d(h, w[17], w[18], 1, 0);
+            },
+            {c, 3, 3},
+            {}};
+}
+
+Rows Rows::part(std::int64_t first, std::int64_t count) const
+{
+    return {x.narrow(0, first * per_unit, count * per_unit),
+            ids.narrow(0, first * per_unit, count * per_unit), count, per_unit};
+}
+
+Rows make_rows(const Model& model, std::int64_t units, std::int64_t per_unit)
+{
+    torch::manual_seed(3);
+    std::vector<std::int64_t> x_shape {units * per_unit}, ids_shape {units * per_unit};
+    x_shape.insert(x_shape.end(), model.x_shape.begin(), model.x_shape.end());
+    ids_shape.insert(ids_shape.end(), model.ids_shape.begin(), model.ids_shape.end());
+    return {torch::randn(x_shape), torch::randint(model.id_count, ids_shape, torch::kLong), units,
+            per_unit};
+}
+
+at::Tensor row_losses(const at::Tensor& out)
+{
+    return (out - 0.3).square().flatten(1).mean(1);
+}
+
+std::vector<at::Tensor> Oracle::clipped_sum(double clip) const
+{
+    std::vector<at::Tensor> sums;
+    for (std::size_t u = 0; u < gradients.size(); ++u)
+        for (std::size_t i = 0; i < gradients[u].size(); ++i) {
+            const at::Tensor term = gradients[u][i] * clip_factor(norms[u], clip);
+            if (u == 0)
+                sums.push_back(term);
+            else
+                sums[i] += term;
+        }
+    return sums;
+}
+
+double Oracle::median_norm() const
+{
+    auto sorted = norms;
+    std::sort(sorted.begin(), sorted.end());
+    return sorted.empty() ? 1.0 : sorted[sorted.size() / 2];
+}
+
+Oracle slow_gradients(const Model& model, const Rows& rows)
+{
+    Oracle oracle;
+    PlainTap plain;
+    for (std::int64_t u = 0; u < rows.units; ++u) {
+        const Rows one = rows.part(u, 1);
+        std::vector<at::Tensor> parameters;
+        for (const at::Tensor& p : model.parameters)
+            parameters.push_back(p.detach().to(torch::kDouble).requires_grad_(true));
+        const at::Tensor loss
+            = row_losses(model.forward(parameters, one.x.to(torch::kDouble), one.ids, plain))
+                  .mean();
+        oracle.gradients.push_back(torch::autograd::grad({loss}, parameters));
+        double squared = 0.0;
+        for (const at::Tensor& g : oracle.gradients.back())
+            squared += g.square().sum().item<double>();
+        oracle.norms.push_back(std::sqrt(squared));
+        oracle.losses.push_back(loss.item<double>());
+    }
+    return oracle;
+}
+
+void add_rows(const Model& model, const Rows& rows, GradTape& tape, Clipper& clipper,
+              std::int64_t padded)
+{
+    if (rows.units == 0) return;
+    const at::Tensor losses
+        = unit_losses(row_losses(model.forward(model.parameters, rows.x, rows.ids, tape)),
+                      rows.per_unit);
+    losses.sum().backward();
+    if (const auto added = clipper.add(tape, {rows.units, padded}, losses); !added)
+        throw std::runtime_error(added.error().message);
+}
+
+data::PoissonDraw draw_of(std::int64_t units)
+{
+    const auto key = core::StreamKey::reproducible(1);
+    core::SecureStream stream(key, 0, 0);
+    if (units == 0) // one unit, hardly ever drawn
+        return data::PoissonSampler(1, *privacy::SamplingRate::create(1e-12)).draw(stream);
+    return data::PoissonSampler(units, privacy::SamplingRate::literal(1.0)).draw(stream);
+}
+
+double relative_error(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b)
+{
+    double difference = 0.0, size = 0.0;
+    for (std::size_t i = 0; i < b.size(); ++i) {
+        difference += (a.at(i).to(torch::kDouble) - b[i]).square().sum().item<double>();
+        size += b[i].to(torch::kDouble).square().sum().item<double>();
+    }
+    return difference == 0.0 ? 0.0 : std::sqrt(difference / size);
+}
+
+StepSource::StepSource(double effective, double gradient)
+{
+    auto store = privacy::LedgerStore::open(folder_.path());
+    if (!store) throw std::runtime_error(store.error().message);
+    const std::string image = "the one image";
+    const core::Digest hash = store->hash_unit(std::as_bytes(std::span(image)));
+    auto ledger = store->join({&hash, 1});
+    if (!ledger) throw std::runtime_error(ledger.error().message);
+    ledger_.push_back(std::move(*ledger));
+    event_.rate = 0.5;
+    event_.noise_gradient = gradient;
+    event_.noise_effective = effective;
+    if (const auto loss = loss_noise(effective, gradient)) event_.noise_loss = *loss;
+    event_.steps = 32;
+}
+
+privacy::SpentStep StepSource::next()
+{
+    if (reserved_.empty() || reserved_.back().left() == 0) {
+        auto steps
+            = ledger_.front().reserve("run", 1, "image", privacy::Neighbours::ZeroOut, event_);
+        if (!steps) throw std::runtime_error(steps.error().message);
+        reserved_.push_back(std::move(*steps));
+    }
+    return reserved_.back().take();
+}
+
+} // namespace velamen::dpsgd::testing

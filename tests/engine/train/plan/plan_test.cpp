@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include "engine/privacy/accountant.h"
+#include "engine/train/plan.h"
+
+namespace velamen::train {
+namespace {
+
+PlanRequest digits()
+{
+    PlanRequest request;
+    request.checkpoint = "letters";
+    request.source = "digits.zip";
+    request.classes = {"0", "1"};
+    request.epsilon = 10.0;
+    request.delta = 1e-5;
+    request.public_units = 20000;
+    return request;
+}
+
+double epsilon_of(const PrivacyPlan& p)
+{
+    const privacy::Segment segment{{*privacy::SamplingRate::create(p.rate),
+                                    *privacy::NoiseMultiplier::create(p.noise_effective)},
+                                   *privacy::Steps::create(p.steps)};
+    return privacy::pld_epsilon({&segment, 1}, *privacy::Delta::create(p.delta))->value();
+}
+
+TEST(Plan, SpendsAtMostTheDeclaredEpsilonAndAlmostAllOfIt)
+{
+    for (const double epsilon : {0.5, 1.0, 10.0}) {
+        PlanRequest request = digits();
+        request.epsilon = epsilon;
+        const auto plan = make_plan(request);
+        ASSERT_TRUE(plan) << plan.error().message;
+        const double spent = epsilon_of(plan->privacy);
+        EXPECT_LE(spent, epsilon);
+        EXPECT_GT(spent, epsilon * 0.999);
+    }
+}
+
+// Oracle: the joint Gaussian of gradient and loss, sigma_eff^-2 = sigma_g^-2 + sigma_s^-2.
+TEST(Plan, ChargesTheNoisedLossTogetherWithTheGradient)
+{
+    const auto plan = make_plan(digits());
+    ASSERT_TRUE(plan);
+    const PrivacyPlan& p = plan->privacy;
+    EXPECT_NEAR(1.0 / (p.noise_effective * p.noise_effective),
+                1.0 / (p.noise_gradient * p.noise_gradient) + 1.0 / (p.noise_loss * p.noise_loss),
+                1e-9);
+    EXPECT_GT(p.noise_gradient, p.noise_effective);
+}
+
+TEST(Plan, ReadsBackWhatItWrote)
+{
+    const auto plan = make_plan(digits());
+    ASSERT_TRUE(plan);
+    const auto json = io::Json::parse(plan->to_json().dump(2));
+    ASSERT_TRUE(json);
+    const auto again = TrainingPlan::from_json(*json);
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->to_json(), plan->to_json());
+}
+
+TEST(Plan, RefusesWhatWouldNotProtect)
+{
+    struct Case {
+        const char* what;
+        void (*change)(PlanRequest&);
+    };
+    const std::array<Case, 10> cases{{
+        {"epsilon 0", [](PlanRequest& r) { r.epsilon = 0.0; }},
+        {"epsilon below 0", [](PlanRequest& r) { r.epsilon = -1.0; }},
+        {"epsilon not a number",
+         [](PlanRequest& r) { r.epsilon = std::numeric_limits<double>::quiet_NaN(); }},
+        {"epsilon infinite",
+         [](PlanRequest& r) { r.epsilon = std::numeric_limits<double>::infinity(); }},
+        {"delta at 1/N", [](PlanRequest& r) { r.delta = 1.0 / 20000.0; }},
+        {"delta 1", [](PlanRequest& r) { r.delta = 1.0; }},
+        {"99 units", [](PlanRequest& r) { r.public_units = 99; }},
+        {"batch above N", [](PlanRequest& r) { r.expected_batch = 20001; }},
+        {"negative steps", [](PlanRequest& r) { r.steps = -5; }},
+        {"no class", [](PlanRequest& r) { r.classes.clear(); }},
+    }};
+    for (const Case& c : cases) {
+        PlanRequest request = digits();
+        c.change(request);
+        const auto plan = make_plan(request);
+        ASSERT_FALSE(plan) << c.what;
+        EXPECT_FALSE(plan.error().message.empty()) << c.what;
+        EXPECT_FALSE(plan.error().hint.empty()) << c.what;
+    }
+}
+
+TEST(Plan, RefusesAFileWhoseNumbersDisagree)
+{
+    auto json = make_plan(digits())->to_json();
+    json["privacy"]["rate"] = 0.01;
+    EXPECT_FALSE(TrainingPlan::from_json(json));
+    json = make_plan(digits())->to_json();
+    json["schema"] = 99;
+    const auto newer = TrainingPlan::from_json(json);
+    ASSERT_FALSE(newer);
+    EXPECT_EQ(newer.error().code, ErrorCode::Unsupported);
+}
+
+} // namespace
+} // namespace velamen::train

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include <csignal>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/core/file.h"
+#include "engine/io/safetensors.h"
+#include "engine/privacy/accountant.h"
+#include "engine/privacy/ledger.h"
+#include "engine/train/private/private_session.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/tiny_run.h"
+
+namespace velamen::train {
+namespace {
+
+namespace fs = std::filesystem;
+using test::Recorder;
+using test::TempDir;
+
+constexpr int kUnits = 120;
+
+class PrivateRun : public ::testing::Test {
+protected:
+    void SetUp() override
+    {
+        test::write_private_folder(dir_.path() / "private", kUnits);
+        const auto made = test::write_tiny_checkpoint(checkpoint());
+        ASSERT_TRUE(made) << made.error().message;
+    }
+
+    fs::path checkpoint() const { return dir_.path() / "base"; }
+    fs::path source() const { return dir_.path() / "private"; }
+    fs::path run() const { return dir_.path() / "run"; }
+    fs::path ledgers() const { return dir_.path() / "ledgers"; }
+    TrainingPlan plan() const { return test::tiny_plan(checkpoint(), source(), kUnits); }
+
+    Result<> train(const TrainingPlan& p, const fs::path& folder, Recorder& recorder,
+                   std::stop_token stop = {})
+    {
+        VELAMEN_ASSIGN(const auto session, start_private_run(p, folder, ledgers()));
+        Mailbox mailbox;
+        return session->run(std::move(stop), mailbox, recorder);
+    }
+
+    std::vector<privacy::LedgerEntry> ledger() const
+    {
+        const auto store = privacy::LedgerStore::open(ledgers());
+        const auto folders = store->list();
+        if (folders.size() != 1) return {};
+        return *privacy::parse_ledger(*core::read_file(folders.front() / "ledger.jsonl"));
+    }
+    static std::int64_t spent(const std::vector<privacy::LedgerEntry>& entries)
+    {
+        std::int64_t steps = 0;
+        for (const auto& entry : entries)
+            steps += entry.event.steps;
+        return steps;
+    }
+
+    TempDir dir_;
+};
+
+/// Requests a stop at a given step.
+class StoppingRecorder final : public Recorder {
+public:
+    explicit StoppingRecorder(std::int64_t at) : at_(at) {}
+    void on_step(const StepPoint& point) override
+    {
+        Recorder::on_step(point);
+        if (point.step == at_) source.request_stop();
+    }
+    std::stop_source source;
+
+private:
+    std::int64_t at_;
+};
+
+TEST_F(PrivateRun, TakesEveryPlannedStepAndStaysWithinEpsilon)
+{
+    Recorder recorder;
+    const auto outcome = train(plan(), run(), recorder);
+    ASSERT_TRUE(outcome) << outcome.error().message;
+    const auto record = read_run(run());
+    ASSERT_TRUE(record);
+    EXPECT_EQ(record->state, "done");
+    EXPECT_EQ(record->step, 6);
+    EXPECT_GT(record->epsilon, 0.0);
+    EXPECT_LE(record->epsilon, 8.0);
+    EXPECT_GE(record->epsilon_rdp, record->epsilon);
+    EXPECT_EQ(recorder.points.size(), 6U);
+    EXPECT_EQ(spent(ledger()), 6);
+    ASSERT_FALSE(recorder.rows.empty());
+    EXPECT_EQ(recorder.rows.back().images.size(), recorder.rows.back().labels.size());
+    for (std::size_t i = 1; i < recorder.points.size(); ++i)
+        EXPECT_GT(recorder.points[i].epsilon, recorder.points[i - 1].epsilon);
+}
+
+TEST_F(PrivateRun, ChangesOnlyTransformerBlocksAndTheClassTable)
+{
+    Recorder recorder;
+    ASSERT_TRUE(train(plan(), run(), recorder));
+    const fs::path tuned = read_run(run())->checkpoint;
+    for (const char* part :
+         {"unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors"}) {
+        const auto before = io::SafetensorsFile::open(checkpoint() / part);
+        const auto after = io::SafetensorsFile::open(tuned / part);
+        ASSERT_TRUE(before && after);
+        ASSERT_EQ(before->tensors().size(), after->tensors().size());
+        int changed = 0;
+        for (const auto& tensor : before->tensors()) {
+            const auto* other = after->find(tensor.name);
+            ASSERT_NE(other, nullptr) << tensor.name;
+            EXPECT_EQ(other->shape, tensor.shape) << tensor.name;
+            EXPECT_EQ(other->dtype, tensor.dtype) << tensor.name;
+            const bool is_equal =
+                std::equal(tensor.bytes.begin(), tensor.bytes.end(), other->bytes.begin());
+            const bool may_change = tensor.name.find("attentions") != std::string::npos
+                && std::string(part).starts_with("unet");
+            if (!may_change) EXPECT_TRUE(is_equal) << tensor.name;
+            changed += is_equal ? 0 : 1;
+        }
+        EXPECT_EQ(changed > 0, std::string(part).starts_with("unet"));
+    }
+}
+
+// A name from the private folder must not reach anything that is kept.
+TEST_F(PrivateRun, LeavesNoPrivateNameAnywhere)
+{
+    Recorder recorder;
+    TrainingPlan p = plan();
+    ASSERT_TRUE(train(p, run(), recorder));
+    std::set<std::string> keys;
+    for (const fs::path& root : {run(), ledgers()})
+        for (const auto& entry : fs::recursive_directory_iterator(root)) {
+            if (!entry.is_regular_file()) continue;
+            const auto text = core::read_file(entry.path());
+            ASSERT_TRUE(text);
+            EXPECT_EQ(text->find(test::kCanary), std::string::npos) << entry.path();
+        }
+    std::ifstream events(run() / "events.jsonl");
+    for (std::string line; std::getline(events, line);)
+        for (const auto& [key, value] : *io::Json::parse(line)->if_object())
+            keys.insert(key);
+    EXPECT_EQ(keys,
+              (std::set<std::string>{"event", "step", "epsilon", "noised_loss",
+                                     "noised_gradient_norm", "learning_rate", "attempt", "run"}));
+}
+
+TEST_F(PrivateRun, AddRemoveNeverWritesTheExactCount)
+{
+    TrainingPlan p = plan();
+    p.privacy.neighbours = privacy::Neighbours::AddRemove;
+    test::write_private_folder(source(), kUnits + 17); // the folder holds 137, the plan says 120
+    Recorder recorder;
+    const auto outcome = train(p, run(), recorder);
+    ASSERT_TRUE(outcome) << outcome.error().message;
+    for (const fs::path& root : {run(), ledgers()})
+        for (const auto& entry : fs::recursive_directory_iterator(root))
+            if (entry.is_regular_file() && entry.path().extension() == ".json")
+                EXPECT_EQ(core::read_file(entry.path())->find("137"), std::string::npos)
+                    << entry.path();
+}
+
+TEST_F(PrivateRun, ResumesWhereItStoppedAndSpendsEachStepOnce)
+{
+    StoppingRecorder stopping(3);
+    const auto outcome = train(plan(), run(), stopping, stopping.source.get_token());
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().code, ErrorCode::Cancelled);
+    EXPECT_EQ(read_run(run())->state, "paused");
+    const double before = read_run(run())->epsilon;
+
+    const auto session = resume_private_run(run(), ledgers());
+    ASSERT_TRUE(session) << session.error().message;
+    Mailbox mailbox;
+    Recorder recorder;
+    const auto resumed = (*session)->run({}, mailbox, recorder);
+    ASSERT_TRUE(resumed) << resumed.error().message;
+    EXPECT_EQ(recorder.points.front().step, 4);
+    EXPECT_GT(read_run(run())->epsilon, before);
+    EXPECT_EQ(spent(ledger()), 6);
+}
+
+TEST_F(PrivateRun, KilledInTheMiddleNeverForgetsWhatItSpent)
+{
+    const TrainingPlan p = plan();
+    const pid_t child = fork();
+    if (child == 0) {
+        class Killer final : public Recorder {
+            void on_step(const StepPoint& point) override
+            {
+                if (point.step == 4) kill(getpid(), SIGKILL);
+            }
+        } killer;
+        static_cast<void>(train(p, run(), killer));
+        _exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status));
+    const std::int64_t before = spent(ledger());
+    EXPECT_GE(before, 4);
+
+    const auto session = resume_private_run(run(), ledgers());
+    ASSERT_TRUE(session) << session.error().message;
+    Mailbox mailbox;
+    Recorder recorder;
+    const auto resumed = (*session)->run({}, mailbox, recorder);
+    ASSERT_TRUE(resumed) << resumed.error().message;
+    EXPECT_EQ(spent(ledger()), 6); // reserved is spent: the lost steps are not taken again
+    EXPECT_LE(read_run(run())->epsilon, 8.0);
+    for (const auto& entry : fs::recursive_directory_iterator(run()))
+        EXPECT_EQ(entry.path().string().find(".part"), std::string::npos) << entry.path();
+}
+
+TEST_F(PrivateRun, RefusesAnotherFolderPlanOrCheckpointOnResume)
+{
+    StoppingRecorder stopping(2);
+    ASSERT_FALSE(train(plan(), run(), stopping, stopping.source.get_token()));
+    const std::string text = *core::read_file(run() / "plan.json");
+    ASSERT_TRUE(core::write_file(run() / "plan.json", text + " "));
+    EXPECT_FALSE(resume_private_run(run(), ledgers()));
+    ASSERT_TRUE(core::write_file(run() / "plan.json", text));
+
+    fs::rename(source(), dir_.path() / "elsewhere");
+    test::write_private_folder(source(), 4); // other images under the same path
+    const auto session = resume_private_run(run(), ledgers());
+    Mailbox mailbox;
+    Recorder recorder;
+    if (session) EXPECT_FALSE((*session)->run({}, mailbox, recorder));
+}
+
+TEST_F(PrivateRun, RefusesALedgerThatWasRolledBack)
+{
+    StoppingRecorder stopping(3);
+    ASSERT_FALSE(train(plan(), run(), stopping, stopping.source.get_token()));
+    const fs::path file = privacy::LedgerStore::open(ledgers())->list().front() / "ledger.jsonl";
+    const std::string text = *core::read_file(file);
+    ASSERT_TRUE(core::write_file(file, text.substr(0, text.find('\n') + 1)));
+    const auto session = resume_private_run(run(), ledgers());
+    ASSERT_TRUE(session) << session.error().message;
+    Mailbox mailbox;
+    Recorder recorder;
+    const auto outcome = (*session)->run({}, mailbox, recorder);
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().code, ErrorCode::Refused);
+}
+
+TEST_F(PrivateRun, ASecondRunOnACopyOfTheFolderJoinsTheSameLedger)
+{
+    Recorder recorder;
+    ASSERT_TRUE(train(plan(), run(), recorder));
+    fs::copy(source(), dir_.path() / "copy", fs::copy_options::recursive);
+    TrainingPlan p = plan();
+    p.source = dir_.path() / "copy";
+    ASSERT_TRUE(train(p, dir_.path() / "run2", recorder));
+    EXPECT_EQ(spent(ledger()), 12);
+}
+
+TEST_F(PrivateRun, PausesBetweenMicroBatchesAndGoesOn)
+{
+    const auto session = start_private_run(plan(), run(), ledgers());
+    ASSERT_TRUE(session);
+    Mailbox mailbox;
+    mailbox.pause();
+    Recorder recorder;
+    std::jthread later([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));
+        mailbox.resume();
+    });
+    ASSERT_TRUE((*session)->run({}, mailbox, recorder));
+    const bool was_paused = std::any_of(recorder.progresses.begin(), recorder.progresses.end(),
+                                        [](const Progress& p) { return p.phase == Phase::Paused; });
+    EXPECT_TRUE(was_paused);
+    EXPECT_EQ(recorder.points.size(), 6U);
+}
+
+} // namespace
+} // namespace velamen::train
