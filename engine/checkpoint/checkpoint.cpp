@@ -180,7 +180,7 @@ Result<> copy_rest(const fs::path& base, const fs::path& out, const std::set<fs:
         }
         const fs::path relative = entry->path().lexically_relative(base);
         if (entry->is_regular_file() && !written.contains(relative))
-            VELAMEN_TRY(copy_file(entry->path(), out / relative));
+            VELAMEN_TRY(copy_synced(entry->path(), out / relative));
     }
     if (error)
         return fail(ErrorCode::Unreadable, "cannot read " + base.string() + ": " + error.message());

@@ -165,7 +165,7 @@ Result<> replace_folder(const fs::path& folder,
     return {};
 }
 
-Result<> copy_file(const fs::path& from, const fs::path& to)
+Result<> copy_synced(const fs::path& from, const fs::path& to)
 {
     VELAMEN_TRY(core::make_directory(to.parent_path()));
     std::ifstream in(from, std::ios::binary);

@@ -50,6 +50,6 @@ Result<> replace_folder(const std::filesystem::path& folder,
                         const std::function<Result<>(const std::filesystem::path& aside)>& write);
 
 /// A synced copy of one file.
-Result<> copy_file(const std::filesystem::path& from, const std::filesystem::path& to);
+Result<> copy_synced(const std::filesystem::path& from, const std::filesystem::path& to);
 
 } // namespace velamen::checkpoint

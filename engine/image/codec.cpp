@@ -22,6 +22,7 @@ namespace velamen::image {
 namespace {
 
 constexpr std::int64_t kPixelLimit = std::int64_t{1} << 28; // 268 megapixels
+constexpr std::int64_t kSmallImage = std::int64_t{1} << 20;
 constexpr int kAspectLimit = 100;
 constexpr int kSizeLimit = 8192;
 
@@ -87,9 +88,10 @@ auto guarded(const Work& work) noexcept -> decltype(work())
 
 vips::VImage header_of(std::span<const std::byte> file)
 {
-    return vips::VImage::new_from_buffer(
-        file.data(), file.size(), "",
-        vips::VImage::option()->set("fail_on", VIPS_FAIL_ON_TRUNCATED));
+    return vips::VImage::new_from_buffer(file.data(), file.size(), "",
+                                         vips::VImage::option()
+                                             ->set("fail_on", VIPS_FAIL_ON_TRUNCATED)
+                                             ->set("access", VIPS_ACCESS_SEQUENTIAL));
 }
 
 bool is_turned(const vips::VImage& image)
@@ -206,6 +208,24 @@ Result<Size> probe(std::span<const std::byte> file)
         VELAMEN_ASSIGN(const vips::VImage header, checked_header(file));
         if (is_turned(header)) return Size{.width = header.height(), .height = header.width()};
         return Size{.width = header.width(), .height = header.height()};
+    });
+}
+
+Result<Size> verify(std::span<const std::byte> file)
+{
+    return guarded([&]() -> Result<Size> {
+        VELAMEN_ASSIGN(const vips::VImage header, checked_header(file));
+        const bool turned = is_turned(header);
+        const Size size{.width = turned ? header.height() : header.width(),
+                        .height = turned ? header.width() : header.height()};
+        if (static_cast<std::int64_t>(size.width) * size.height > kSmallImage) {
+            // Large ones are shrunk while they are read: less memory, and JPEG is much faster.
+            VELAMEN_TRY(decode(file, {.size = 32, .channels = 3}));
+        } else {
+            std::size_t bytes = 0;
+            g_free(header.write_to_memory(&bytes));
+        }
+        return size;
     });
 }
 

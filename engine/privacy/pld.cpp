@@ -12,6 +12,7 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <optional>
 
 #include "engine/privacy/accountant.h"
 #include "engine/privacy/checked.h"
@@ -24,6 +25,7 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kSmallestDelta = 1e-12;
 constexpr double kFirstStep = 1e-4;
+constexpr int kCoarsest = -19; // h = 52.4
 // Per direction and window; three arrays of this size and the pmfs stay far below 1 GB.
 constexpr std::int64_t kUsualCells = std::int64_t{1} << 21;
 constexpr std::int64_t kMostCells = std::int64_t{1} << 23;
@@ -124,13 +126,6 @@ Plan make_plan(std::span<const Segment> segments)
     return plan;
 }
 
-tl::unexpected<Error> too_large()
-{
-    return fail(ErrorCode::InvalidArgument,
-                "the privacy loss of these events needs more than 1 GB of memory",
-                "join events with nearly equal noise by giving them the smaller noise");
-}
-
 /// max over both directions of `ask`, on the grid of `level` and on the next coarser one.
 struct Pass {
     Answer fine, coarse;
@@ -164,9 +159,10 @@ Pass run_pass(const Plan& plan, int level, const Ask& ask)
     return pass;
 }
 
-/// The answer on the grid that is fine enough for `tolerance` (relative).
+/// The answer on the grid that is fine enough for `tolerance` (relative); nothing when even the
+/// coarsest grid does not fit into memory.
 template <class Ask>
-Result<double> refine(const Plan& plan, double tolerance, const Ask& ask)
+std::optional<double> refine(const Plan& plan, double tolerance, const Ask& ask)
 {
     double width = 0.0;
     for (const auto& source : plan.sources)
@@ -177,7 +173,7 @@ Result<double> refine(const Plan& plan, double tolerance, const Ask& ask)
     };
     int level = 0;
     while (pmf_cells(level) > static_cast<double>(kUsualCells))
-        if (--level < -40) return too_large();
+        if (--level < kCoarsest) return std::nullopt;
 
     double best = kInfinity;
     bool has_answer = false;
@@ -190,7 +186,7 @@ Result<double> refine(const Plan& plan, double tolerance, const Ask& ask)
             const double excess =
                 static_cast<double>(pass.fine.cells_needed) / static_cast<double>(limit);
             level -= std::max(1, static_cast<int>(std::ceil(std::log2(excess))));
-            if (level < -60) return too_large();
+            if (level < kCoarsest) return std::nullopt;
             continue;
         }
         has_answer = true;
@@ -204,7 +200,7 @@ Result<double> refine(const Plan& plan, double tolerance, const Ask& ask)
         limit = kMostCells;
         if (level > 45 || pmf_cells(level) > static_cast<double>(kMostCells)) break;
     }
-    if (!has_answer) return too_large();
+    if (!has_answer) return std::nullopt;
     return best;
 }
 
@@ -232,11 +228,11 @@ Result<Epsilon> epsilon_of(const Plan& plan, std::span<const Segment> segments, 
         return gaussian_epsilon(delta, checked<NoiseMultiplier>(plan.gaussian_sigma));
     }
     return guarded([&]() -> Result<Epsilon> {
-        VELAMEN_ASSIGN(const double epsilon,
-                       refine(plan, 1e-3, [&](std::span<const Term> terms, std::int64_t limit) {
-                           return composed_epsilon(terms, delta.value(), limit);
-                       }));
-        return checked<Epsilon>(epsilon);
+        const auto epsilon =
+            refine(plan, 1e-3, [&](std::span<const Term> terms, std::int64_t limit) {
+                return composed_epsilon(terms, delta.value(), limit);
+            });
+        return epsilon ? checked<Epsilon>(*epsilon) : rdp_epsilon(segments, delta).epsilon;
     });
 }
 
@@ -268,10 +264,11 @@ Result<double> pld_delta(std::span<const Segment> segments, Epsilon epsilon)
         if (!(plan.gaussian_sigma > 0.0)) return 1.0;
         return gaussian_delta(epsilon.value(), checked<NoiseMultiplier>(plan.gaussian_sigma));
     }
-    return guarded([&] {
-        return refine(plan, 1e-2, [&](std::span<const Term> terms, std::int64_t limit) {
+    return guarded([&]() -> Result<double> {
+        const auto delta = refine(plan, 1e-2, [&](std::span<const Term> terms, std::int64_t limit) {
             return composed_delta(terms, epsilon.value(), limit);
         });
+        return delta ? *delta : rdp_delta(segments, epsilon);
     });
 }
 
@@ -323,22 +320,21 @@ Result<double> PldCurve::true_positive_rate(Steps steps, double false_positive_r
     if (plan.is_gaussian())
         return std::min(
             1.0, (1.0 + 1e-12) * ndtr(ndtri_exp(std::log(rate)) + 1.0 / plan.gaussian_sigma));
-    if (plan.steps > kMostSteps) { // TPR <= e^epsilon FPR + delta for every delta
+    return guarded([&]() -> Result<double> {
+        if (plan.steps <= kMostSteps) {
+            const auto power =
+                refine(plan, 1e-3, [&](std::span<const Term> terms, std::int64_t limit) {
+                    return composed_power(terms, rate, limit);
+                });
+            if (power) return *power;
+        }
         const Segment segment{state_->event, steps};
         double best = 1.0;
-        for (double delta : {1e-2, 1e-3, 1e-4, 1e-6, 1e-8})
-            best = std::min(
-                best,
-                delta
-                    + rate
-                        * std::exp(
-                            rdp_epsilon({&segment, 1}, checked<Delta>(delta)).epsilon.value()));
+        for (const double delta : {1e-2, 1e-3, 1e-4, 1e-6, 1e-8}) { // TPR <= e^epsilon FPR + delta
+            const auto bound = rdp_epsilon({&segment, 1}, checked<Delta>(delta));
+            best = std::min(best, delta + rate * std::exp(bound.epsilon.value()));
+        }
         return best;
-    }
-    return guarded([&] {
-        return refine(plan, 1e-3, [&](std::span<const Term> terms, std::int64_t limit) {
-            return composed_power(terms, rate, limit);
-        });
     });
 }
 

@@ -125,11 +125,6 @@ Split integrate(const Pair& pair, const Dot& lower, const Dot& upper, bool has_u
     return sum;
 }
 
-double interval(double from, double to) // Phi(to) - Phi(from) without cancellation of ones
-{
-    return from > 0.0 ? ndtr(-from) - ndtr(-to) : ndtr(to) - ndtr(from);
-}
-
 Pair make_pair(double rate, double sigma) { return {rate, 1.0 / sigma}; }
 
 } // namespace
@@ -149,6 +144,7 @@ LossPmfPair discretise(double rate, double sigma, double step, double log_mass)
     const auto highest =
         std::max(static_cast<std::int64_t>(std::ceil(range.high / step)), lowest + 1);
     const auto count = static_cast<std::size_t>(highest - lowest + 1);
+    VELAMEN_ASSERT(step <= kMostStep);
     VELAMEN_ASSERT(count < (std::size_t{1} << 31));
 
     LossPmfPair result;
@@ -165,8 +161,6 @@ LossPmfPair discretise(double rate, double sigma, double step, double log_mass)
         return Dot{epsilon, t, t == -kInfinity ? kInfinity : pair.position(t)};
     };
     const double up = -std::expm1(-step), down = std::expm1(step);
-    const bool is_steep = step > 100.0;       // e^-h is nothing: all mass of a cell moves up
-    VELAMEN_ASSERT(!is_steep || rate == 1.0); // the mirror below would lose mass
 
     Dot lower = dot(lowest);
     { // below the grid: up to its first point; to infinity where the distributions are exchanged
@@ -181,15 +175,9 @@ LossPmfPair discretise(double rate, double sigma, double step, double log_mass)
     for (std::size_t i = 0; i + 1 < count; ++i) {
         const Dot upper = dot(lowest + static_cast<std::int64_t>(i) + 1);
         const double from = std::max(upper.z, -kFar - pair.mu), to = std::min(lower.z, kFar);
-        if (is_steep) {
-            if (to > from)
-                mass[i + 1] += (1.0 - pair.q) * interval(from, to)
-                    + pair.q * interval(from + pair.mu, to + pair.mu);
-        } else {
-            const auto split = integrate(pair, lower, upper, true, from, to);
-            mass[i] += std::max(0.0, split.lack) / down;
-            mass[i + 1] += std::max(0.0, split.excess) / up;
-        }
+        const auto split = integrate(pair, lower, upper, true, from, to);
+        mass[i] += std::max(0.0, split.lack) / down;
+        mass[i + 1] += std::max(0.0, split.excess) / up;
         lower = upper;
     }
     { // above the grid: what delta(epsilon) of its last point keeps is infinite

@@ -33,9 +33,12 @@ struct LossRange {
 };
 LossRange loss_range(double rate, double sigma, double log_mass);
 
+/// e^step has to stay far inside of the doubles.
+inline constexpr double kMostStep = 64.0;
+
 /// Connect-the-dots on multiples of `step` (Doroshenko et al., arXiv 2207.04380, algorithm 1): the
 /// distribution whose delta(epsilon) meets the true one at every grid point and lies above between.
-/// Requires 0 < rate <= 1 and that the range fits into memory.
+/// Requires 0 < rate <= 1, step <= kMostStep and that the range fits into memory.
 LossPmfPair discretise(double rate, double sigma, double step, double log_mass);
 
 /// The same construction on every second grid point, from the finer grid without any loss.

@@ -29,8 +29,9 @@ Result<Forecast> forecast(const TrainingPlan& plan)
     VELAMEN_ASSIGN(const Epsilon epsilon, pld_epsilon({&segment, 1}, delta));
     f.epsilon = epsilon.value();
     f.epsilon_rdp = rdp_epsilon({&segment, 1}, delta).epsilon.value();
-    // Without amplification by sampling: as if every unit took part in every epoch-like round of
-    // 1/q steps once, that is in q T steps.
+    // Without amplification by sampling: every unit takes part once in each of the q T epochs, in
+    // batches that the attacker knows (Chua et al., arXiv 2403.17673, call this the shuffled case's
+    // lower end). A footnote for comparison, never the claim.
     const double releases = std::max(1.0, std::ceil(p.rate * static_cast<double>(p.steps)));
     if (const auto together = NoiseMultiplier::create(p.noise_effective / std::sqrt(releases));
         together)

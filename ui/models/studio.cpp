@@ -124,7 +124,7 @@ void Studio::State::adopt(std::unique_ptr<project::Project> opened)
 {
     if (saveTimer.isActive()) saveNow();
     for (TaskWorker* task : {&scanTask, &thumbnailTask, &inspectTask, &planTask, &measureTask,
-                             &recordTask, &releaseTask, &ledgerTask})
+                             &recordTask, &curveTask, &releaseTask, &ledgerTask})
         task->cancel();
     trainer.reset();
     generator.reset();

@@ -296,7 +296,7 @@ void Studio::State::computePlannedBudget()
                            privacy::NoiseMultiplier::create(plan.noise_effective));
             VELAMEN_ASSIGN(const auto delta, privacy::Delta::create(plan.delta));
             VELAMEN_ASSIGN(const auto pld, privacy::PldCurve::create({rate, noise}));
-            Curve curve {{0, 0.0}};
+            Curve curve{{0, 0.0}};
             for (int i = 1; i <= kPoints; ++i) {
                 if (stop.stop_requested()) return fail(ErrorCode::Cancelled, "Cancelled.");
                 const std::int64_t step = std::max<std::int64_t>(1, plan.steps * i / kPoints);

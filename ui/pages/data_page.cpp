@@ -41,7 +41,8 @@ DataPage::DataPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
 {
     setObjectName(QStringLiteral("page.data"));
     addAction(new ZoneBadge(ZoneBadge::Private, {}, this));
-    folder_ = makeButton(ButtonRole::Plain, tr("Choose folder…"), QStringLiteral("data.folder"), this);
+    folder_ =
+        makeButton(ButtonRole::Plain, tr("Choose folder…"), QStringLiteral("data.folder"), this);
     zip_ = makeButton(ButtonRole::Plain, tr("Choose zip…"), QStringLiteral("data.zip"), this);
     addAction(zip_);
     addAction(folder_);
@@ -57,13 +58,14 @@ DataPage::DataPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
     connect(&studio_, &Studio::sourceChanged, this, &DataPage::refresh);
     connect(&studio_, &Studio::runStateChanged, this, &DataPage::refresh);
     connect(&studio_, &Studio::scanProgressed, this, [this](qint64 done, qint64 total) {
-        scanBar_->setShare(total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0.0);
-        scanNote_->setText(total > 0 ? tr("%1 of %2 images read").arg(countText(done), countText(total))
-                                     : tr("%1 images read").arg(countText(done)));
+        scanBar_->setShare(total > 0 ? static_cast<double>(done) / static_cast<double>(total)
+                                     : 0.0);
+        scanNote_->setText(total > 0
+                               ? tr("%1 of %2 images read").arg(countText(done), countText(total))
+                               : tr("%1 images read").arg(countText(done)));
     });
     connect(&studio_, &Studio::thumbnailReady, this, [this](int classIndex, const QImage& image) {
-        if (classIndex < 0 || classIndex >= static_cast<int>(filled_.size()))
-            return;
+        if (classIndex < 0 || classIndex >= static_cast<int>(filled_.size())) return;
         int& next = filled_[static_cast<std::size_t>(classIndex)];
         pictures_->setImage(classIndex, next++, image);
     });
@@ -86,8 +88,9 @@ QWidget* DataPage::makeEmpty()
     emptyNote_ = makeText(TextRole::Body, {}, card);
     emptyNote_->setAlignment(Qt::AlignCenter);
     all->addWidget(emptyNote_);
-    auto* note = makeText(TextRole::Note, tr("One subfolder for each class, any number of images in "
-                                             "each: JPEG, PNG, BMP or TIFF. A zip of such folders works too."),
+    auto* note = makeText(TextRole::Note,
+                          tr("One subfolder for each class, any number of images in "
+                             "each: JPEG, PNG, BMP or TIFF. A zip of such folders works too."),
                           card);
     note->setAlignment(Qt::AlignCenter);
     all->addWidget(note);
@@ -110,8 +113,8 @@ QWidget* DataPage::makeScanning()
     scanNote_ = makeText(TextRole::Note, tr("Looking for images…"), card);
     scanNote_->setAlignment(Qt::AlignCenter);
     all->addWidget(scanNote_);
-    auto* cancel
-        = makeButton(ButtonRole::Plain, tr("Stop reading"), QStringLiteral("data.cancelScan"), card);
+    auto* cancel =
+        makeButton(ButtonRole::Plain, tr("Stop reading"), QStringLiteral("data.cancelScan"), card);
     connect(cancel, &QPushButton::clicked, &studio_, &Studio::cancelScan);
     all->addWidget(cancel, 0, Qt::AlignCenter);
     all->addStretch(3);
@@ -180,7 +183,8 @@ QWidget* DataPage::makeContent()
     pictures_->setVeiled(true);
     look->body()->addWidget(pictures_, 1);
     look->body()->addWidget(makeText(
-        TextRole::Note, tr("A random few of each class. Blurred until you reveal them; never written anywhere."),
+        TextRole::Note,
+        tr("A random few of each class. Blurred until you reveal them; never written anywhere."),
         look));
     row->addWidget(look, 5);
     connect(reveal_, &QPushButton::toggled, this, &DataPage::setRevealed);
@@ -191,8 +195,7 @@ void DataPage::chooseFolder()
 {
     const QString folder = dialogs_.files.openFolder(this, tr("Folder of private images"),
                                                      pathText(studio_.source().parent_path()));
-    if (!folder.isEmpty())
-        studio_.chooseSource(toPath(folder));
+    if (!folder.isEmpty()) studio_.chooseSource(toPath(folder));
 }
 
 void DataPage::chooseZip()
@@ -200,8 +203,7 @@ void DataPage::chooseZip()
     const QString zip = dialogs_.files.openFile(this, tr("Zip of private images"),
                                                 pathText(studio_.source().parent_path()),
                                                 tr("Zip archives (*.zip)"));
-    if (!zip.isEmpty())
-        studio_.chooseSource(toPath(zip));
+    if (!zip.isEmpty()) studio_.chooseSource(toPath(zip));
 }
 
 void DataPage::setRevealed(bool revealed)
@@ -214,8 +216,7 @@ void DataPage::setRevealed(bool revealed)
 void DataPage::showEvent(QShowEvent* event)
 {
     Page::showEvent(event);
-    if (wantsThumbnails_)
-        wantThumbnails();
+    if (wantsThumbnails_) wantThumbnails();
 }
 
 void DataPage::hideEvent(QHideEvent* event)
@@ -239,8 +240,9 @@ void DataPage::refresh()
     emptyTitle_->setText(hasProject ? hasSource ? tr("These images are not read")
                                                 : tr("Drop a folder or zip of images here")
                                     : tr("No project is open"));
-    emptyNote_->setText(hasProject ? tr("Or choose one at the top right. Nothing is copied or sent anywhere.")
-                                   : tr("Create one, open one or try the demo on the Start page."));
+    emptyNote_->setText(
+        hasProject ? tr("Or choose one at the top right. Nothing is copied or sent anywhere.")
+                   : tr("Create one, open one or try the demo on the Start page."));
     if (studio_.isScanning()) {
         if (stack_->currentIndex() != Scanning) {
             scanBar_->setShare(0.0);
@@ -256,8 +258,7 @@ void DataPage::refresh()
     }
     const bool isShown = stack_->currentIndex() == Content;
     stack_->setCurrentIndex(Content);
-    if (isShown && sender() != nullptr && studio_.isRunActive())
-        return;
+    if (isShown && sender() != nullptr && studio_.isRunActive()) return;
     showClasses(*manifest);
     showProblems(*manifest);
     wantThumbnails();
@@ -267,9 +268,10 @@ void DataPage::showClasses(const data::Manifest& manifest)
 {
     facts_->setFact(QStringLiteral("images"), tr("readable images"),
                     countText(static_cast<qint64>(manifest.images.size())));
-    facts_->setFact(QStringLiteral("units"), tr("protected units"),
-                    tr("%1, one image each").arg(countText(static_cast<qint64>(manifest.units.size()))),
-                    tr("What the guarantee is about: one image more or less."));
+    facts_->setFact(
+        QStringLiteral("units"), tr("protected units"),
+        tr("%1, one image each").arg(countText(static_cast<qint64>(manifest.units.size()))),
+        tr("What the guarantee is about: one image more or less."));
     facts_->setFact(QStringLiteral("classes"), tr("classes"),
                     countText(static_cast<qint64>(manifest.classes.size())));
     std::int64_t most = 1;
@@ -280,7 +282,8 @@ void DataPage::showClasses(const data::Manifest& manifest)
     classes_->setRowCount(shown);
     for (int i = 0; i < shown; ++i) {
         const auto at = static_cast<std::size_t>(i);
-        const std::int64_t count = at < manifest.class_counts.size() ? manifest.class_counts[at] : 0;
+        const std::int64_t count =
+            at < manifest.class_counts.size() ? manifest.class_counts[at] : 0;
         const QString name = QString::fromStdString(manifest.classes[at]);
         auto* label = new QTableWidgetItem(name);
         auto* number = new QTableWidgetItem(countText(count));
@@ -303,17 +306,18 @@ void DataPage::showProblems(const data::Manifest& manifest)
 {
     std::vector<ProblemItem> items;
     for (const data::Problem& problem : manifest.problems)
-        items.push_back({problem.blocks && problem.name.empty() ? ProblemItem::Blocking
-                                                                : ProblemItem::Caution,
-                         QString::fromStdString(problem.message), QString::fromStdString(problem.name)});
+        items.push_back(
+            {problem.blocks && problem.name.empty() ? ProblemItem::Blocking : ProblemItem::Caution,
+             QString::fromStdString(problem.message), QString::fromStdString(problem.name)});
     bool fewSaid = false;
     for (const data::Problem& problem : manifest.problems)
         fewSaid = fewSaid || problem.kind == data::ProblemKind::FewUnits;
     if (!fewSaid && manifest.units.size() < kFewUnits)
-        items.push_back({ProblemItem::Caution,
-                         tr("There are fewer than 1 000 images. Expect coarse results; a thousand or "
-                            "more is better."),
-                         {}});
+        items.push_back(
+            {ProblemItem::Caution,
+             tr("There are fewer than 1 000 images. Expect coarse results; a thousand or "
+                "more is better."),
+             {}});
     int small = 0;
     for (const std::int64_t count : manifest.class_counts)
         small += count < kSmallClass ? 1 : 0;
@@ -329,8 +333,7 @@ void DataPage::wantThumbnails()
 {
     wantsThumbnails_ = !isVisible();
     const auto& manifest = studio_.manifest();
-    if (wantsThumbnails_ || !manifest)
-        return;
+    if (wantsThumbnails_ || !manifest) return;
     const int shown = std::min(static_cast<int>(manifest->classes.size()), kShownClasses);
     filled_.assign(static_cast<std::size_t>(shown), 0);
     pictures_->setGrid(shown, kThumbnailsOfClass);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The private images: where they are, what is in them, what is wrong with them, and a look inside that stays
-// blurred until the user asks. Everything on this page is private.
+// The private images: where they are, what is in them, what is wrong with them, and a look inside
+// that stays blurred until the user asks. Everything on this page is private.
 
 #pragma once
 

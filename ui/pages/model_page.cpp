@@ -34,18 +34,19 @@ struct Choice {
 };
 
 constexpr Choice kChoices[] = {
-    {"attention", QT_TRANSLATE_NOOP("velamen::ui::ModelPage", "Attention blocks and classes (recommended)")},
+    {"attention",
+     QT_TRANSLATE_NOOP("velamen::ui::ModelPage", "Attention blocks and classes (recommended)")},
     {"qkvo", QT_TRANSLATE_NOOP("velamen::ui::ModelPage", "Attention projections only")},
     {"cross", QT_TRANSLATE_NOOP("velamen::ui::ModelPage", "Cross-attention only")},
-    {"full", QT_TRANSLATE_NOOP("velamen::ui::ModelPage", "Everything (baseline, needs more noise)")},
+    {"full",
+     QT_TRANSLATE_NOOP("velamen::ui::ModelPage", "Everything (baseline, needs more noise)")},
 };
 
 QString percent(std::int64_t part, std::int64_t whole)
 {
-    if (whole <= 0)
-        return QStringLiteral("0 %");
-    return QObject::tr("%1 %").arg(100.0 * static_cast<double>(part) / static_cast<double>(whole), 0, 'f',
-                                   1);
+    if (whole <= 0) return QStringLiteral("0 %");
+    return QObject::tr("%1 %").arg(100.0 * static_cast<double>(part) / static_cast<double>(whole),
+                                   0, 'f', 1);
 }
 
 } // namespace
@@ -55,7 +56,8 @@ ModelPage::ModelPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
 {
     setObjectName(QStringLiteral("page.model"));
     addAction(new ZoneBadge(ZoneBadge::Public, {}, this));
-    folder_ = makeButton(ButtonRole::Plain, tr("Choose checkpoint…"), QStringLiteral("model.folder"), this);
+    folder_ = makeButton(ButtonRole::Plain, tr("Choose checkpoint…"),
+                         QStringLiteral("model.folder"), this);
     addAction(folder_);
     stack_ = new QStackedWidget(this);
     stack_->addWidget(makeEmpty());
@@ -121,11 +123,11 @@ QWidget* ModelPage::makeContent()
     shareBar_ = new Bar(training);
     shareBar_->setAccessibleName(tr("Share of parameters that learn"));
     training->body()->addWidget(shareBar_);
-    training->body()->addWidget(makeText(
-        TextRole::Note,
-        tr("The noise that protects each image grows with the number of trained parameters, so fewer is "
-           "often better. The rest stays exactly as it is."),
-        training));
+    training->body()->addWidget(makeText(TextRole::Note,
+                                         tr("The noise that protects each image grows with the "
+                                            "number of trained parameters, so fewer is "
+                                            "often better. The rest stays exactly as it is."),
+                                         training));
     auto* scroll = new QScrollArea(training);
     scroll->setWidgetResizable(true);
     scroll->setFrameShape(QFrame::NoFrame);
@@ -148,7 +150,8 @@ QWidget* ModelPage::makeContent()
     components_ = new QTableWidget(0, 4, parts);
     components_->setObjectName(QStringLiteral("model.components"));
     components_->setAccessibleName(tr("Components of the checkpoint"));
-    components_->setHorizontalHeaderLabels({tr("component"), tr("tensors"), tr("parameters"), tr("size")});
+    components_->setHorizontalHeaderLabels(
+        {tr("component"), tr("tensors"), tr("parameters"), tr("size")});
     components_->setFrameShape(QFrame::NoFrame);
     components_->setStyleSheet(QStringLiteral("QTableView { border: none; }"));
     components_->setShowGrid(false);
@@ -182,10 +185,10 @@ QWidget* ModelPage::makeContent()
 
 void ModelPage::chooseFolder()
 {
-    const QString folder = dialogs_.files.openFolder(this, tr("Checkpoint folder (diffusers layout)"),
-                                                     pathText(studio_.checkpoint().parent_path()));
-    if (!folder.isEmpty())
-        studio_.chooseCheckpoint(toPath(folder));
+    const QString folder =
+        dialogs_.files.openFolder(this, tr("Checkpoint folder (diffusers layout)"),
+                                  pathText(studio_.checkpoint().parent_path()));
+    if (!folder.isEmpty()) studio_.chooseCheckpoint(toPath(folder));
 }
 
 void ModelPage::chooseSelection(int index)
@@ -207,13 +210,14 @@ void ModelPage::refresh()
     if (!inspection) {
         setSubtitle(isChosen ? shortPathText(studio_.checkpoint())
                              : tr("The public model that the private images will fine-tune"));
-        emptyTitle_->setText(!hasProject ? tr("No project is open")
+        emptyTitle_->setText(!hasProject    ? tr("No project is open")
                                  : isChosen ? tr("No checkpoint could be read there yet")
                                             : tr("Drop a checkpoint folder here"));
         emptyNote_->setText(
-            !hasProject ? tr("Create one, open one or try the demo on the Start page.")
-                        : tr("A latent diffusion model in diffusers' layout: a folder with unet, vae and "
-                             "class_embedder, safetensors files inside."));
+            !hasProject
+                ? tr("Create one, open one or try the demo on the Start page.")
+                : tr("A latent diffusion model in diffusers' layout: a folder with unet, vae and "
+                     "class_embedder, safetensors files inside."));
         stack_->setCurrentIndex(Empty);
         return;
     }
@@ -251,7 +255,8 @@ void ModelPage::showComponents(const checkpoint::Inspection& inspection)
         ++row;
     }
     for (int column = 1; column < 4; ++column)
-        components_->horizontalHeaderItem(column)->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
+        components_->horizontalHeaderItem(column)->setTextAlignment(Qt::AlignRight
+                                                                    | Qt::AlignVCenter);
     components_->setFixedHeight(34 + 28 * std::clamp(row, 1, 5));
     if (inspection.problems.empty()) {
         problems_->clear();
@@ -273,8 +278,9 @@ void ModelPage::showBlocks(const checkpoint::Inspection& inspection)
     if (inspection.dead_parameters > 0)
         note += tr(", %1 left out").arg(shortCountText(inspection.dead_parameters));
     shareNote_->setText(note);
-    shareNote_->setToolTip(tr("Left out: parameters whose gradient is zero by construction; noise is all "
-                              "that they would receive."));
+    shareNote_->setToolTip(
+        tr("Left out: parameters whose gradient is zero by construction; noise is all "
+           "that they would receive."));
     shareBar_->setShare(inspection.total_parameters > 0
                             ? static_cast<double>(inspection.trained_parameters)
                                 / static_cast<double>(inspection.total_parameters)
@@ -295,9 +301,9 @@ void ModelPage::showBlocks(const checkpoint::Inspection& inspection)
         auto* bar = new Bar(blocks_);
         bar->setThickness(8);
         bar->setShare(static_cast<double>(block.parameters) / static_cast<double>(largest));
-        if (!block.is_trained)
-            bar->setColour(theme.fieldLine);
-        bar->setAccessibleName(block.is_trained ? tr("%1, trained").arg(name) : tr("%1, frozen").arg(name));
+        if (!block.is_trained) bar->setColour(theme.fieldLine);
+        bar->setAccessibleName(block.is_trained ? tr("%1, trained").arg(name)
+                                                : tr("%1, frozen").arg(name));
         auto* count = makeText(TextRole::Note, shortCountText(block.parameters), blocks_);
         count->setAlignment(Qt::AlignRight | Qt::AlignVCenter);
         count->setWordWrap(false);
@@ -325,17 +331,20 @@ void ModelPage::showOrigin(const checkpoint::Inspection& inspection)
     origin_->setFact(QStringLiteral("recipe"), tr("made by"), said(card.recipe));
     QString fingerprint = QString::fromStdString(inspection.sha256);
     origin_->setFact(QStringLiteral("sha256"), tr("fingerprint"),
-                     fingerprint.size() > 20 ? fingerprint.left(16) + QStringLiteral("…") : fingerprint,
+                     fingerprint.size() > 20 ? fingerprint.left(16) + QStringLiteral("…")
+                                             : fingerprint,
                      tr("SHA-256 %1").arg(fingerprint));
     if (card.data.empty())
-        provenance_->setContent(Notice::Caution, tr("Nobody says what this model was trained on."),
-                                tr("If private images were among it, the guarantee does not hold for "
-                                   "them, whatever is done here."));
+        provenance_->setContent(
+            Notice::Caution, tr("Nobody says what this model was trained on."),
+            tr("If private images were among it, the guarantee does not hold for "
+               "them, whatever is done here."));
     else
-        provenance_->setContent(Notice::Information, tr("The guarantee starts from this model."),
-                                tr("It covers what your private folder adds, not what the model already "
-                                   "knew. Was it trained on private data? Then the guarantee does not "
-                                   "hold for that data."));
+        provenance_->setContent(
+            Notice::Information, tr("The guarantee starts from this model."),
+            tr("It covers what your private folder adds, not what the model already "
+               "knew. Was it trained on private data? Then the guarantee does not "
+               "hold for that data."));
 }
 
 } // namespace velamen::ui

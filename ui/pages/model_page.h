@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The public model: what it is made of, which part of it will learn, under which licence it stands and what
-// it was trained on. Nothing on this page is private.
+// The public model: what it is made of, which part of it will learn, under which licence it stands
+// and what it was trained on. Nothing on this page is private.
 
 #pragma once
 

@@ -272,8 +272,7 @@ void TrainPage::showState()
     const QString why = studio_.whyCannotStart();
     start_->setVisible(!isActive);
     start_->setText(studio_.lastRun() ? tr("Start a new run") : tr("Start"));
-    setEnabledWithReason(start_, why.isEmpty(), why,
-                         tr("Start spending the budget as planned"));
+    setEnabledWithReason(start_, why.isEmpty(), why, tr("Start spending the budget as planned"));
     resume_->setVisible(isPaused || (!isActive && studio_.canResume()));
     setEnabledWithReason(resume_, studio_.canResume(), {},
                          isPaused ? tr("Go on where the run paused")
@@ -300,8 +299,8 @@ void TrainPage::showState()
 
     QStringList words;
     if (const auto& plan = studio_.runPlan(); plan && !studio_.lastRunFolder().empty())
-        words << tr("run %1").arg(QString::fromStdString(
-            studio_.lastRunFolder().filename().string()));
+        words << tr("run %1").arg(
+            QString::fromStdString(studio_.lastRunFolder().filename().string()));
     if (const auto& inspection = studio_.inspection()) {
         words << tr("%1 only").arg(studio_.selection())
               << tr("%1 of %2 parameters")
@@ -309,8 +308,8 @@ void TrainPage::showState()
                           shortCountText(inspection->total_parameters));
         const auto source = QFileInfo(QString::fromStdString(studio_.source().string()));
         if (!studio_.source().empty())
-            words << QStringLiteral("%1 → %2").arg(
-                QString::fromStdString(inspection->card.name), source.completeBaseName());
+            words << QStringLiteral("%1 → %2").arg(QString::fromStdString(inspection->card.name),
+                                                   source.completeBaseName());
     }
     setSubtitle(words.isEmpty() ? tr("Fine-tunes the public model on the private images, within ε")
                                 : words.join(QStringLiteral(" · ")));
@@ -331,8 +330,8 @@ void TrainPage::showProgress()
     gauge_->setValue(spent, limit, plan ? plan->privacy.delta : 0.0);
     if (const auto epsilon = privacy::Epsilon::create(spent > 0.0 ? spent : limit);
         plan && epsilon) {
-        const QString odds = QString::fromStdString(
-            privacy::odds_sentence(*epsilon, plan->privacy.unit));
+        const QString odds =
+            QString::fromStdString(privacy::odds_sentence(*epsilon, plan->privacy.unit));
         gauge_->setNote(spent > 0.0 ? odds : tr("When all is spent: %1").arg(odds));
     } else {
         gauge_->setNote(tr("The budget is set on the Privacy page."));
@@ -346,8 +345,8 @@ void TrainPage::showProgress()
         step_->setNumber(QStringLiteral("–"));
 
     QStringList note;
-    const bool isStepping
-        = progress.phase == train::Phase::Training || progress.phase == train::Phase::Sampling;
+    const bool isStepping =
+        progress.phase == train::Phase::Training || progress.phase == train::Phase::Sampling;
     if (studio_.runState() == RunState::Preparing
         || (isActive && !isStepping && progress.phase != train::Phase::Paused)) {
         QString phase = phaseText(progress.phase);
@@ -357,8 +356,8 @@ void TrainPage::showProgress()
         if (progress.seconds_left > 0.0)
             note << tr("%1 left").arg(durationText(progress.seconds_left));
     } else if (isActive && progress.rows_per_second > 0.0 && plan) {
-        const double seconds
-            = static_cast<double>(plan->privacy.expected_batch) / progress.rows_per_second;
+        const double seconds =
+            static_cast<double>(plan->privacy.expected_batch) / progress.rows_per_second;
         note << tr("%1 s a step").arg(QLocale().toString(seconds, 'f', seconds < 10.0 ? 1 : 0));
         if (studio_.runState() == RunState::Paused)
             note << tr("paused");
@@ -391,10 +390,9 @@ void TrainPage::showProgress()
 
     if (plan && budget_->points(budgetPlan_).size() != studio_.plannedBudget().size()) {
         std::vector<QPointF> planned;
-        std::ranges::transform(studio_.plannedBudget(), std::back_inserter(planned),
-                               [](const auto& at) {
-                                   return QPointF(static_cast<double>(at.first), at.second);
-                               });
+        std::ranges::transform(
+            studio_.plannedBudget(), std::back_inserter(planned),
+            [](const auto& at) { return QPointF(static_cast<double>(at.first), at.second); });
         budget_->setPoints(budgetPlan_, std::move(planned));
     }
 }

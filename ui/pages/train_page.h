@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The run as it goes: budget, steps, memory, curves and fixed-seed previews. Shows protected and public
-// values only; the run itself is Studio's.
+// The run as it goes: budget, steps, memory, curves and fixed-seed previews. Shows protected and
+// public values only; the run itself is Studio's.
 
 #pragma once
 

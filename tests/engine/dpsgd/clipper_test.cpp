@@ -4,7 +4,13 @@
 
 #include "engine/dpsgd/clipper.h"
 
+#include <algorithm>
+#include <cctype>
+#include <cmath>
 #include <limits>
+#include <stdexcept>
+#include <string>
+#include <tuple>
 
 #include <gtest/gtest.h>
 
@@ -15,10 +21,7 @@ namespace {
 
 constexpr auto kBatch = privacy::ExpectedBatch::literal(4.0);
 
-privacy::ClippingNorm clipping(double value)
-{
-    return *privacy::ClippingNorm::create(value);
-}
+privacy::ClippingNorm clipping(double value) { return *privacy::ClippingNorm::create(value); }
 
 class EveryModel : public ::testing::TestWithParam<std::tuple<std::size_t, int, int>> {
 protected:
@@ -151,9 +154,8 @@ TEST(Clipper, CancellingTokensAreNotUnderestimated)
     at::Tensor g = torch::randn({2, 8, 64});
     g.sub_(g.mean(1, true)); // sum over tokens is zero up to rounding
     g.select(1, 0).add_(1e-4 * torch::randn({2, 64}));
-    const at::Tensor exact = at::bmm(g.to(torch::kDouble).transpose(1, 2), a.to(torch::kDouble))
-                                 .square()
-                                 .sum({1, 2});
+    const at::Tensor exact =
+        at::bmm(g.to(torch::kDouble).transpose(1, 2), a.to(torch::kDouble)).square().sum({1, 2});
     GramCache cache;
     const at::Tensor squared = product_squared_norms(a, g, cache);
     EXPECT_TRUE(at::allclose(squared, exact, 2e-3, 0.0)) << squared << exact;
@@ -191,8 +193,7 @@ TEST(Clipper, RefusesAGradientThatWentAroundTheTape)
     GradTape tape(trained);
     Clipper clipper(trained, clipping(1.0), kBatch);
     const Rows rows = make_rows(model, 2, 1);
-    const at::Tensor losses
-        = row_losses(model.forward(model.parameters, rows.x, rows.ids, tape))
+    const at::Tensor losses = row_losses(model.forward(model.parameters, rows.x, rows.ids, tape))
         + 1e-3 * model.parameters[0].sum(); // a use that no layer reports
     losses.sum().backward();
     const auto added = clipper.add(tape, {2}, losses);

@@ -146,14 +146,15 @@ Model attention_network()
 {
     torch::manual_seed(2);
     const std::int64_t c = 16, e = 8;
-    Parameters p {filled({4, e}, 1.0),    filled({c}) + 1.0, filled({c}),             // table, norm
-                  filled({c, c, 1, 1}),   filled({c}),       filled({c}) + 1.0,       // proj, norm1
-                  filled({c}),            filled({c, c}),    filled({c, c}),          // q, k
-                  filled({c, c}),         filled({c, e}),    filled({c, c}),          // v, v2, out
-                  filled({c}),            filled({2 * c, c}), filled({2 * c}),        // ff in
-                  filled({c, 2 * c}),     filled({c}),       filled({c, c, 1, 1}),    // ff out, proj
-                  filled({c})};
-    return {"attention network", p,
+    Parameters p{filled({4, e}, 1.0),  filled({c}) + 1.0,  filled({c}),          // table, norm
+                 filled({c, c, 1, 1}), filled({c}),        filled({c}) + 1.0,    // proj, norm1
+                 filled({c}),          filled({c, c}),     filled({c, c}),       // q, k
+                 filled({c, c}),       filled({c, e}),     filled({c, c}),       // v, v2, out
+                 filled({c}),          filled({2 * c, c}), filled({2 * c}),      // ff in
+                 filled({c, 2 * c}),   filled({c}),        filled({c, c, 1, 1}), // ff out, proj
+                 filled({c})};
+    return {"attention network",
+            p,
             [](const Parameters& w, const at::Tensor& x, const at::Tensor& ids, nn::Tap& t) {
                 const at::Tensor context = t.embedding(ids, w[0]).unsqueeze(1); // [N, 1, e]
                 at::Tensor h = t.group_norm(x, 4, w[1], w[2], 1e-6);
@@ -181,17 +182,14 @@ Rows Rows::part(std::int64_t first, std::int64_t count) const
 Rows make_rows(const Model& model, std::int64_t units, std::int64_t per_unit)
 {
     torch::manual_seed(3);
-    std::vector<std::int64_t> x_shape {units * per_unit}, ids_shape {units * per_unit};
+    std::vector<std::int64_t> x_shape{units * per_unit}, ids_shape{units * per_unit};
     x_shape.insert(x_shape.end(), model.x_shape.begin(), model.x_shape.end());
     ids_shape.insert(ids_shape.end(), model.ids_shape.begin(), model.ids_shape.end());
     return {torch::randn(x_shape), torch::randint(model.id_count, ids_shape, torch::kLong), units,
             per_unit};
 }
 
-at::Tensor row_losses(const at::Tensor& out)
-{
-    return (out - 0.3).square().flatten(1).mean(1);
-}
+at::Tensor row_losses(const at::Tensor& out) { return (out - 0.3).square().flatten(1).mean(1); }
 
 std::vector<at::Tensor> Oracle::clipped_sum(double clip) const
 {
@@ -223,9 +221,8 @@ Oracle slow_gradients(const Model& model, const Rows& rows)
         std::vector<at::Tensor> parameters;
         for (const at::Tensor& p : model.parameters)
             parameters.push_back(p.detach().to(torch::kDouble).requires_grad_(true));
-        const at::Tensor loss
-            = row_losses(model.forward(parameters, one.x.to(torch::kDouble), one.ids, plain))
-                  .mean();
+        const at::Tensor loss =
+            row_losses(model.forward(parameters, one.x.to(torch::kDouble), one.ids, plain)).mean();
         oracle.gradients.push_back(torch::autograd::grad({loss}, parameters));
         double squared = 0.0;
         for (const at::Tensor& g : oracle.gradients.back())
@@ -240,9 +237,8 @@ void add_rows(const Model& model, const Rows& rows, GradTape& tape, Clipper& cli
               std::int64_t padded)
 {
     if (rows.units == 0) return;
-    const at::Tensor losses
-        = unit_losses(row_losses(model.forward(model.parameters, rows.x, rows.ids, tape)),
-                      rows.per_unit);
+    const at::Tensor losses = unit_losses(
+        row_losses(model.forward(model.parameters, rows.x, rows.ids, tape)), rows.per_unit);
     losses.sum().backward();
     if (const auto added = clipper.add(tape, {rows.units, padded}, losses); !added)
         throw std::runtime_error(added.error().message);
@@ -286,8 +282,8 @@ StepSource::StepSource(double effective, double gradient)
 privacy::SpentStep StepSource::next()
 {
     if (reserved_.empty() || reserved_.back().left() == 0) {
-        auto steps
-            = ledger_.front().reserve("run", 1, "image", privacy::Neighbours::ZeroOut, event_);
+        auto steps =
+            ledger_.front().reserve("run", 1, "image", privacy::Neighbours::ZeroOut, event_);
         if (!steps) throw std::runtime_error(steps.error().message);
         reserved_.push_back(std::move(*steps));
     }

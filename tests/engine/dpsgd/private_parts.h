@@ -98,7 +98,7 @@ public:
     privacy::SpentStep next();
 
 private:
-    TempDir folder_;
+    test::TempDir folder_;
     std::vector<privacy::Ledger> ledger_;
     std::vector<privacy::ReservedSteps> reserved_;
     privacy::LedgerEvent event_;

@@ -161,12 +161,14 @@ TEST(Codec, CallsHalfAFileCorrupt)
         auto file = sample(name);
         ASSERT_FALSE(file.empty()) << name;
         ASSERT_TRUE(decode(file, {.size = 16, .channels = 3})) << name;
+        EXPECT_TRUE(verify(file)) << name;
         for (const double share : {0.5, 0.9}) {
             auto half = file;
             half.resize(static_cast<std::size_t>(static_cast<double>(file.size()) * share));
             for (const int size : {16, 32, 64}) {
                 const auto image = decode(half, {.size = size, .channels = 3});
                 ASSERT_FALSE(image) << name << " " << share << " at " << size;
+                EXPECT_FALSE(verify(half)) << name << " " << share;
                 EXPECT_EQ(image.error().code, ErrorCode::Corrupt) << name;
             }
         }

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Makes tests/goldens/nn: what diffusers computes on tiny models whose parameters are all random, and
+# what its schedulers make of a fixed fake model output. Run by hand:
+#   python tests/goldens/make_nn_goldens.py      (torch 2.15, diffusers 0.42)
+
+import json
+import pathlib
+
+import torch
+from diffusers import (AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler,
+                       UNet2DConditionModel)
+from safetensors.torch import save_file
+
+OUT = pathlib.Path(__file__).parent / "nn"
+
+UNETS = {
+    # Cross-attention at one level, convolutional projections, several context tokens.
+    "unet_conv": dict(
+        sample_size=8, in_channels=3, out_channels=3, block_out_channels=(8, 16),
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"), layers_per_block=1, norm_num_groups=4,
+        attention_head_dim=2, cross_attention_dim=6),
+    # Linear projections, heads per level, two layers, one context token.
+    "unet_linear": dict(
+        sample_size=8, in_channels=4, out_channels=2, block_out_channels=(8, 16),
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"), layers_per_block=2,
+        norm_num_groups=4, attention_head_dim=(2, 4), cross_attention_dim=5,
+        use_linear_projection=True, norm_eps=1e-4, flip_sin_to_cos=False, freq_shift=1),
+}
+TOKENS = {"unet_conv": 3, "unet_linear": 1}
+VAES = {
+    "vae": dict(
+        sample_size=16, in_channels=3, out_channels=3, block_out_channels=(8, 12),
+        down_block_types=("DownEncoderBlock2D", "AttnDownEncoderBlock2D"),
+        up_block_types=("AttnUpDecoderBlock2D", "UpDecoderBlock2D"), layers_per_block=1,
+        latent_channels=2, norm_num_groups=4),
+    "vae_plain": dict(
+        sample_size=16, in_channels=1, out_channels=1, block_out_channels=(4, 8),
+        down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D"),
+        up_block_types=("UpDecoderBlock2D", "UpDecoderBlock2D"), layers_per_block=1,
+        latent_channels=3, norm_num_groups=2, mid_block_add_attention=False),
+}
+
+
+def randomise(model, generator):
+    """Default initial values (zero biases, unit norms) would hide errors."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            if "norm" in name and name.endswith("weight"):
+                parameter.copy_(1 + 0.1 * noise)
+            elif parameter.dim() == 1:
+                parameter.copy_(0.05 * noise)
+            else:
+                parameter.copy_(noise / parameter[0].numel() ** 0.5)
+            parameter.copy_(parameter.half().float())  # stored as fp16 without loss
+    return model.eval()
+
+
+def save(name, model, tensors):
+    data = {f"weight/{k}": v.half().contiguous() for k, v in model.state_dict().items()}
+    data |= {f"data/{k}": v.contiguous() for k, v in tensors.items()}
+    config = {k: v for k, v in model.config.items() if not k.startswith("_") or k == "_class_name"}
+    config["_class_name"] = type(model).__name__
+    save_file(data, OUT / f"{name}.safetensors",
+              {"config": json.dumps(config), "parameters": str(sum(p.numel() for p in model.parameters()))})
+
+
+def unet(name, generator):
+    model = randomise(UNet2DConditionModel(**UNETS[name]), generator)
+    channels, width = model.config.in_channels, model.config.cross_attention_dim
+    t = torch.tensor([3.0, 741.5])
+    out = {"timestep": t}
+    # 9 x 7 needs upsampling to odd sizes; the small one probes the eps of the norms.
+    for case, size, scale in (("even", (8, 8), 1.0), ("odd", (9, 7), 1.0), ("faint", (4, 4), 1e-3)):
+        x = scale * torch.randn(2, channels, *size, generator=generator)
+        c = scale * torch.randn(2, TOKENS[name], width, generator=generator)
+        out |= {f"{case}_sample": x, f"{case}_context": c, f"{case}_out": model(x, t, c).sample}
+    save(name, model, out)
+
+
+def vae(name, generator):
+    model = randomise(AutoencoderKL(**VAES[name]), generator)
+    x = torch.randn(2, model.config.in_channels, 16, 12, generator=generator)
+    z = torch.randn(2, model.config.latent_channels, 5, 7, generator=generator)
+    posterior = model.encode(x).latent_dist
+    save(name, model, {"sample": x, "mean": posterior.mean, "logvar": posterior.logvar,
+                       "latents": z, "decoded": model.decode(z).sample})
+
+
+def fake_model(x, t):
+    return torch.sin(2 * x) + 0.3 * x + t / 2000
+
+
+SCHEDULES = {
+    "sd": dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1,
+               set_alpha_to_one=False, timestep_spacing="leading"),
+    "v": dict(beta_start=0.0015, beta_end=0.0195, beta_schedule="scaled_linear",
+              prediction_type="v_prediction", timestep_spacing="trailing"),
+    "cosine": dict(beta_schedule="squaredcos_cap_v2", prediction_type="sample",
+                   timestep_spacing="linspace"),
+    "linear": dict(beta_start=0.0001, beta_end=0.02, beta_schedule="linear",
+                   timestep_spacing="leading"),
+}
+
+
+def schedules(generator):
+    data, configs = {}, {}
+    x0 = torch.randn(2, 3, 4, 4, generator=generator)
+    noises = torch.randn(20, 2, 3, 4, 4, generator=generator)
+    data["x"], data["noise"] = x0, noises
+    t = torch.tensor([0, 613])
+    for name, common in SCHEDULES.items():
+        for clip in (False, True):
+            ddim = DDIMScheduler(clip_sample=clip, **common)
+            for steps, eta in ((5, 0.0), (20, 0.0), (7, 1.0)):
+                ddim.set_timesteps(steps)
+                x = x0
+                for i, step in enumerate(ddim.timesteps):
+                    x = ddim.step(fake_model(x, step), step, x, eta=eta,
+                                  variance_noise=noises[i] if eta > 0 else None).prev_sample
+                data[f"{name}/ddim/{steps}/{eta:.0f}/{int(clip)}"] = x
+                data[f"{name}/ddim/{steps}/times"] = ddim.timesteps
+        configs[name] = {k: v for k, v in ddim.config.items() if not k.startswith("_")}
+        data[f"{name}/alphas_cumprod"] = ddim.alphas_cumprod
+        data[f"{name}/noisy"] = ddim.add_noise(x0, noises[0], t)
+        data[f"{name}/velocity"] = ddim.get_velocity(x0, noises[0], t)
+        dpm = {k: v for k, v in common.items() if k != "set_alpha_to_one"}
+        for steps in (1, 5, 20):
+            solver = DPMSolverMultistepScheduler(**dpm)
+            solver.set_timesteps(steps)
+            x = x0
+            for step in solver.timesteps:
+                x = solver.step(fake_model(x, step), step, x).prev_sample
+            data[f"{name}/dpm/{steps}"] = x
+            data[f"{name}/dpm/{steps}/times"] = solver.timesteps
+    save_file(data, OUT / "schedules.safetensors", {"configs": json.dumps(configs, default=str)})
+
+
+if __name__ == "__main__":
+    OUT.mkdir(exist_ok=True)
+    torch.set_grad_enabled(False)
+    generator = torch.Generator().manual_seed(20)
+    for name in UNETS:
+        unet(name, generator)
+    for name in VAES:
+        vae(name, generator)
+    schedules(generator)
