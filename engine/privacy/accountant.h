@@ -16,8 +16,9 @@ namespace velamen::privacy {
 
 /// An upper bound on epsilon of the composed segments at `delta`; every rounding goes up. Infinity
 /// where that is the truth. Connect-the-dots PLD, both directions composed, the worse one
-/// (Doroshenko et al., arXiv 2207.04380, algorithm 1). InvalidArgument: delta < 1e-12 (round-off of
-/// the FFT) or a grid that would need more than 1 GB.
+/// (Doroshenko et al., arXiv 2207.04380, algorithm 1). Steps without sampling enter as one exact
+/// Gaussian. Plans of more than 1e10 steps, or whose grid would need more than 1 GB, get the Renyi
+/// bound instead. InvalidArgument: delta < 1e-12.
 Result<Epsilon> pld_epsilon(std::span<const Segment> segments, Delta delta);
 /// delta(epsilon) of the same distribution.
 Result<double> pld_delta(std::span<const Segment> segments, Epsilon epsilon);

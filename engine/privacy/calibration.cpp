@@ -5,6 +5,7 @@
 
 #include "engine/privacy/calibration.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -87,10 +88,10 @@ Result<NoiseMultiplier> calibrate_noise(Epsilon target, Delta delta, SamplingRat
     double at_bad = at_good;
     if (at_good <= target.value()) {
         for (double factor = 2.0;; factor *= 2.0) { // less noise until the target is passed
-            bad = good - std::log(factor);
-            if (bad < std::log(kLeastNoise)) return NoiseMultiplier::create(std::exp(good));
+            bad = std::max(good - std::log(factor), std::log(kLeastNoise));
             VELAMEN_ASSIGN(at_bad, curve(bad));
             if (at_bad > target.value()) break;
+            if (bad <= std::log(kLeastNoise)) return NoiseMultiplier::create(kLeastNoise);
             good = bad;
             at_good = at_bad;
         }

@@ -101,7 +101,8 @@ std::string epsilon_text(Epsilon epsilon)
     if (std::isinf(e)) return "unbounded";
     char text[64];
     if (e < 1e9)
-        std::snprintf(text, sizeof text, "%.2f", std::ceil(e * 100.0 - kRoundOff) / 100.0);
+        std::snprintf(text, sizeof text, "%.2f",
+                      std::max(0.0, std::ceil(e * 100.0 - kRoundOff)) / 100.0);
     else
         std::snprintf(text, sizeof text, "%.2e", e * 1.01); // 1 % is more than its last digit
     return text;

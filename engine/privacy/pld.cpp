@@ -35,6 +35,7 @@ constexpr double kMostSteps = 1e10;
 // them.
 constexpr double kMostLoss = 1e5;
 constexpr double kSmallestSigma = 1e-6;
+constexpr double kLargestSigma = 1e150; // its square is a double
 
 /// pmfs of one event by grid; level 0 is h = 1e-4, every level halves it.
 class Grids {
@@ -114,7 +115,7 @@ Plan make_plan(std::span<const Segment> segments)
             sampled.emplace_back(segment.event, steps);
     }
     if (sampled.empty() || !(pooled < 1.0 / (kSmallestSigma * kSmallestSigma))) {
-        plan.gaussian_sigma = 1.0 / std::sqrt(all);
+        plan.gaussian_sigma = std::min(1.0 / std::sqrt(all), kLargestSigma);
         return plan;
     }
     if (plan.steps > kMostSteps) return plan;
@@ -159,10 +160,16 @@ Pass run_pass(const Plan& plan, int level, const Ask& ask)
     return pass;
 }
 
-/// The answer on the grid that is fine enough for `tolerance` (relative); nothing when even the
-/// coarsest grid does not fit into memory.
+/// How far an answer is refined.
+struct Precision {
+    double relative;
+    double negligible; ///< answers below need not be refined
+};
+
+/// The answer on the grid that is fine enough; nothing when even the coarsest one does not fit into
+/// memory.
 template <class Ask>
-std::optional<double> refine(const Plan& plan, double tolerance, const Ask& ask)
+std::optional<double> refine(const Plan& plan, Precision precision, const Ask& ask)
 {
     double width = 0.0;
     for (const auto& source : plan.sources)
@@ -191,9 +198,9 @@ std::optional<double> refine(const Plan& plan, double tolerance, const Ask& ask)
         }
         has_answer = true;
         best = std::min(best, pass.fine.value);
-        if (!std::isfinite(pass.fine.value) || pass.coarse.value < 1e-9) break;
+        if (!std::isfinite(pass.fine.value) || pass.coarse.value < precision.negligible) break;
         const double change =
-            0.5 * (pass.coarse.value - pass.fine.value) / (tolerance * pass.fine.value);
+            0.5 * (pass.coarse.value - pass.fine.value) / (precision.relative * pass.fine.value);
         if (std::isfinite(pass.coarse.value) && change <= 1.0) break;
         level +=
             std::isfinite(change) ? std::clamp(static_cast<int>(0.5 * std::log2(change)), 1, 5) : 5;
@@ -229,7 +236,7 @@ Result<Epsilon> epsilon_of(const Plan& plan, std::span<const Segment> segments, 
     }
     return guarded([&]() -> Result<Epsilon> {
         const auto epsilon =
-            refine(plan, 1e-3, [&](std::span<const Term> terms, std::int64_t limit) {
+            refine(plan, {1e-3, 1e-6}, [&](std::span<const Term> terms, std::int64_t limit) {
                 return composed_epsilon(terms, delta.value(), limit);
             });
         return epsilon ? checked<Epsilon>(*epsilon) : rdp_epsilon(segments, delta).epsilon;
@@ -265,9 +272,10 @@ Result<double> pld_delta(std::span<const Segment> segments, Epsilon epsilon)
         return gaussian_delta(epsilon.value(), checked<NoiseMultiplier>(plan.gaussian_sigma));
     }
     return guarded([&]() -> Result<double> {
-        const auto delta = refine(plan, 1e-2, [&](std::span<const Term> terms, std::int64_t limit) {
-            return composed_delta(terms, epsilon.value(), limit);
-        });
+        const auto delta =
+            refine(plan, {1e-2, 1e-13}, [&](std::span<const Term> terms, std::int64_t limit) {
+                return composed_delta(terms, epsilon.value(), limit);
+            });
         return delta ? *delta : rdp_delta(segments, epsilon);
     });
 }
@@ -323,7 +331,7 @@ Result<double> PldCurve::true_positive_rate(Steps steps, double false_positive_r
     return guarded([&]() -> Result<double> {
         if (plan.steps <= kMostSteps) {
             const auto power =
-                refine(plan, 1e-3, [&](std::span<const Term> terms, std::int64_t limit) {
+                refine(plan, {1e-3, 1e-13}, [&](std::span<const Term> terms, std::int64_t limit) {
                     return composed_power(terms, rate, limit);
                 });
             if (power) return *power;

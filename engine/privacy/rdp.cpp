@@ -67,7 +67,8 @@ std::optional<double> log_a_fractional(double q, double sigma, double alpha)
         const double largest = std::max(s0, s1);
         double& sum = is_negative ? negative : positive;
         sum = log_add(sum, log_add(s0, s1));
-        if (i > alpha && s0 < before0 && s1 < before1 && largest < std::max(0.0, positive) - 28.0) {
+        if (i > alpha && s0 <= before0 && s1 <= before1
+            && largest < std::max(0.0, positive) - 28.0) {
             if (!(positive > negative)) return std::nullopt;
             const double total = positive + std::log1p(-std::exp(negative - positive));
             return log_add(total, largest + std::numbers::ln2) + 1e-14 * (1.0 + std::abs(total));

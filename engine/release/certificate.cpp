@@ -60,6 +60,7 @@ Json epsilon_json(const Certificate& c)
     Json json = Json::object();
     json["certified"] = c.epsilon;
     json["spent"] = c.spent.epsilon;
+    json["planned"] = c.spent.planned;
     json["rdp"] = c.spent.rdp;
     json["rdp_order"] = c.spent.rdp_order;
     json["dataset"] = optional_number(c.spent.dataset);
@@ -123,7 +124,7 @@ std::string exact_text(double number)
 }
 
 Result<Spent> spent_of(std::span<const privacy::LedgerEntry> entries, const std::string& run,
-                       privacy::Delta delta)
+                       privacy::Delta delta, std::int64_t planned_steps)
 {
     VELAMEN_ASSIGN(const auto segments, privacy::segments_of(entries, run));
     if (run.empty() || segments.empty())
@@ -135,27 +136,39 @@ Result<Spent> spent_of(std::span<const privacy::LedgerEntry> entries, const std:
     const privacy::RdpBound rdp = privacy::rdp_epsilon(segments, delta);
     spent.rdp = rdp.epsilon.value();
     spent.rdp_order = rdp.order;
+    for (const privacy::Segment& segment : segments)
+        spent.steps += segment.steps.value();
+
+    // A plan has one event; its missing steps are counted as if they had been taken.
+    std::vector<privacy::Segment> plan = segments;
+    spent.planned = spent.epsilon;
+    if (planned_steps > spent.steps) {
+        const std::int64_t missing = planned_steps - spent.steps;
+        VELAMEN_ASSIGN(plan.front().steps,
+                       privacy::Steps::create(plan.front().steps.value() + missing));
+        VELAMEN_ASSIGN(const privacy::Epsilon planned, privacy::pld_epsilon(plan, delta));
+        spent.planned = planned.value();
+    }
 
     // Without amplification a unit takes part about q T times, rounded up, in the open.
     double precision = 0.0;
-    for (const privacy::Segment& segment : segments) {
+    for (const privacy::Segment& segment : plan) {
         const auto steps = static_cast<double>(segment.steps.value());
         const double sigma = segment.event.noise.value();
         precision +=
             std::ceil(segment.event.rate.value() * steps * (1.0 - 1e-12)) / (sigma * sigma);
-        spent.steps += segment.steps.value();
     }
     VELAMEN_ASSIGN(const auto joint, privacy::NoiseMultiplier::create(1.0 / std::sqrt(precision)));
     spent.no_amplification = privacy::gaussian_epsilon(delta, joint).value();
 
-    if (segments.size() == 1) {
-        VELAMEN_ASSIGN(const auto curve, privacy::PldCurve::create(segments[0].event));
+    if (plan.size() == 1) {
+        VELAMEN_ASSIGN(const auto curve, privacy::PldCurve::create(plan[0].event));
         VELAMEN_ASSIGN(spent.attacker_rate,
-                       curve.true_positive_rate(segments[0].steps, kFalsePositives));
+                       curve.true_positive_rate(plan[0].steps, kFalsePositives));
     } else {
         // The definition itself, at the one (epsilon, delta) that is known.
         spent.attacker_rate =
-            std::min(1.0, std::exp(spent.epsilon) * kFalsePositives + delta.value());
+            std::min(1.0, std::exp(spent.planned) * kFalsePositives + delta.value());
     }
 
     std::set<std::string> runs;
@@ -173,8 +186,8 @@ Result<Spent> spent_of(std::span<const privacy::LedgerEntry> entries, const std:
 
 std::string status_of(const Certificate& certificate)
 {
-    if (certificate.is_reproducible || certificate.spent.epsilon > certificate.epsilon * (1 + 1e-9))
-        return "Void";
+    const double most = std::max(certificate.spent.epsilon, certificate.spent.planned);
+    if (certificate.is_reproducible || most > certificate.epsilon * (1.0 + 1e-9)) return "Void";
     return certificate.spent.steps < certificate.planned_steps ? "Incomplete" : "Valid";
 }
 
@@ -259,6 +272,7 @@ Result<Certificate> certificate_from(const Json& json)
     VELAMEN_ASSIGN(const Json epsilon, part(json, "epsilon"));
     VELAMEN_ASSIGN(c.epsilon, bound(epsilon, "certified"));
     VELAMEN_ASSIGN(c.spent.epsilon, bound(epsilon, "spent"));
+    VELAMEN_ASSIGN(c.spent.planned, bound(epsilon, "planned"));
     VELAMEN_ASSIGN(c.spent.rdp, bound(epsilon, "rdp"));
     VELAMEN_ASSIGN(c.spent.rdp_order, bound(epsilon, "rdp_order"));
     if (const Json* total = epsilon.find("dataset"); total != nullptr && !total->is_null()) {

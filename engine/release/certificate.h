@@ -21,18 +21,20 @@ namespace velamen::release {
 /// Epsilon in every form that a certificate names, recomputed from ledger lines alone.
 struct Spent {
     double epsilon = 0.0; ///< this run, PLD
+    double planned = 0.0; ///< the whole plan of this run, PLD
     double rdp = 0.0;     ///< this run, the independent bound
     double rdp_order = 0.0;
     std::optional<double> dataset; ///< all runs, PLD; absent when their units have no common total
-    double no_amplification = 0.0; ///< as if the draws were not secret
-    double attacker_rate = 1.0;    ///< true positives at 1 % false alarms, at most
+    double no_amplification = 0.0; ///< the whole plan, as if the draws were not secret
+    double attacker_rate = 1.0;    ///< the whole plan: true positives at 1 % false alarms, at most
     std::int64_t steps = 0;
     std::int64_t runs = 0; ///< of the dataset
 };
 
-/// Refused when the run has no line in the ledger.
+/// Refused when the run has no line in the ledger. `planned_steps`: what bounds an attacker of a
+/// run that ended early is the plan, since the reason for ending may have been private.
 Result<Spent> spent_of(std::span<const privacy::LedgerEntry> entries, const std::string& run,
-                       privacy::Delta delta);
+                       privacy::Delta delta, std::int64_t planned_steps);
 
 struct Certificate {
     std::string status; ///< "Valid", "Incomplete", "Void"

@@ -84,7 +84,7 @@ Result<Certificate> start_certificate(const ReleaseRequest& request)
         return fail(ErrorCode::Refused, "delta must be smaller than 1 / number of units");
 
     Certificate c;
-    VELAMEN_ASSIGN(c.spent, spent_of(entries, request.run_id, delta));
+    VELAMEN_ASSIGN(c.spent, spent_of(entries, request.run_id, delta, p.steps));
     c.software = software_name();
     c.run = request.run_id;
     c.unit = p.unit;

@@ -174,7 +174,7 @@ private:
         }
         const auto delta = privacy::Delta::create(c.delta);
         if (!delta) return; // already found
-        const auto spent = spent_of(*entries_, c.run, *delta);
+        const auto spent = spent_of(*entries_, c.run, *delta, c.planned_steps);
         if (!spent) return wrong(spent.error().message);
         out_.epsilon_recomputed = spent->epsilon;
         out_.epsilon_rdp = spent->rdp;
@@ -184,6 +184,7 @@ private:
                       + exact_text(recomputed));
         };
         compare(c.spent.epsilon, spent->epsilon, "the epsilon spent");
+        compare(c.spent.planned, spent->planned, "the epsilon of the whole plan");
         compare(c.spent.rdp, spent->rdp, "the cross-checked epsilon");
         compare(c.spent.rdp_order, spent->rdp_order, "the order of the cross-check");
         compare(c.spent.no_amplification, spent->no_amplification,
@@ -197,8 +198,9 @@ private:
             wrong("the epsilon of all runs is not what the ledger gives");
         else if (spent->dataset)
             compare(*c.spent.dataset, *spent->dataset, "the epsilon of all runs");
-        if (spent->epsilon > c.epsilon * (1.0 + 1e-9) && c.status != "Void")
-            wrong("more was spent (" + exact_text(spent->epsilon) + ") than is certified ("
+        const double most = std::max(spent->epsilon, spent->planned);
+        if (most > c.epsilon * (1.0 + 1e-9) && c.status != "Void")
+            wrong("more was planned or spent (" + exact_text(most) + ") than is certified ("
                   + exact_text(c.epsilon) + ")");
     }
 

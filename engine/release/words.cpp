@@ -34,8 +34,8 @@ std::string status_sentence(const Certificate& c)
     if (c.is_reproducible)
         return "This run used test noise that can be repeated. It protects nobody.";
     if (c.status == "Void")
-        return "This run spent more than was declared before it started. The declared limit does "
-               "not hold.";
+        return "The plan or the run spent more than was declared before it started. The declared "
+               "limit does not hold.";
     if (c.status == "Incomplete")
         return "The run ended before its last step. The limit that was declared for all of it is "
                "certified, although less was spent.";
@@ -90,8 +90,8 @@ std::vector<std::string> not_covered(const Certificate& c)
         texts.end(),
         {
             "Facts about the group as a whole are not hidden; learning them is the purpose.",
-            "The list of classes and the number of images per class were declared as public; they "
-            "are not protected.",
+            "The list of classes was declared as public and is not protected; the number of images "
+            "generated per class was asked for and says nothing about the folder.",
             "Prompts and names typed by the operator are written into the files as they are.",
             "If the base checkpoint was itself trained on these private images, the guarantee does "
             "not hold for it.",

@@ -33,7 +33,7 @@ LedgerPage::LedgerPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
            parent),
       studio_(studio), dialogs_(dialogs)
 {
-    setObjectName(QStringLiteral("ledgerPage"));
+    setObjectName(QStringLiteral("page.ledger"));
     save_ = makeButton(ButtonRole::Plain, tr("Save as CSV…"), QStringLiteral("ledger.save"));
     auto* refresh =
         makeButton(ButtonRole::Plain, tr("Check again"), QStringLiteral("ledger.refresh"));

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <ranges>
 
 #include <QDragEnterEvent>
 #include <QDropEvent>
@@ -51,7 +52,7 @@ ReleasePage::ReleasePage(Studio& studio, Dialogs& dialogs, QWidget* parent)
     : Page(tr("Release"), tr("Synthetic images with a certificate that anyone can check"), parent),
       studio_(studio), dialogs_(dialogs)
 {
-    setObjectName(QStringLiteral("releasePage"));
+    setObjectName(QStringLiteral("page.release"));
     setAcceptDrops(true);
     verify_ = makeButton(ButtonRole::Plain, tr("Verify a zip…"), QStringLiteral("release.verify"));
     cancel_ = makeButton(ButtonRole::Plain, tr("Cancel"), QStringLiteral("release.cancel"));
@@ -173,13 +174,11 @@ void ReleasePage::showContents()
                                                countText(count));
     QString perClass = words.isEmpty() ? tr("none yet") : words.join(QStringLiteral(", "));
     if (words.size() > 6) {
-        const auto [least, most] =
-            std::ranges::minmax(counts, {}, [](const auto& entry) { return entry.second; });
-        perClass = least.second == most.second
-            ? tr("%1 classes × %2").arg(words.size()).arg(countText(least.second))
-            : tr("%1 classes, %2 to %3 each")
-                  .arg(words.size())
-                  .arg(countText(least.second), countText(most.second));
+        const auto [least, most] = std::ranges::minmax(counts | std::views::values);
+        perClass = least == most ? tr("%1 classes × %2").arg(words.size()).arg(countText(least))
+                                 : tr("%1 classes, %2 to %3 each")
+                                       .arg(words.size())
+                                       .arg(countText(least), countText(most));
     }
     contents_->setFact(QStringLiteral("images"), tr("synthetic images"),
                        countText(static_cast<qint64>(studio_.generated().size())));

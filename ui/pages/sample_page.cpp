@@ -50,7 +50,7 @@ QString samplerName(generate::SamplerKind kind)
 SamplePage::SamplePage(Studio& studio, Dialogs& dialogs, QWidget* parent)
     : Page(tr("Sample"), {}, parent), studio_(studio), dialogs_(dialogs)
 {
-    setObjectName(QStringLiteral("samplePage"));
+    setObjectName(QStringLiteral("page.sample"));
     makeActions();
     auto* row = new QHBoxLayout;
     row->setSpacing(14);

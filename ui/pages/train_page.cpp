@@ -97,7 +97,7 @@ std::vector<const train::SampleRow*> thinned(const std::vector<train::SampleRow>
 TrainPage::TrainPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
     : Page(tr("Training"), {}, parent), studio_(studio), dialogs_(dialogs)
 {
-    setObjectName(QStringLiteral("trainPage"));
+    setObjectName(QStringLiteral("page.train"));
     makeActions();
     body()->addWidget(makeStatRow());
     auto* lower = new QHBoxLayout;

@@ -80,7 +80,7 @@ public:
     {
         input_ = without_units(input_, units, indices);
         grad_ = without_units(grad_, units, indices);
-        bias_ = {};
+        bias_.reset();
     }
 
 private:

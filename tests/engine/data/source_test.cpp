@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -229,6 +230,27 @@ TEST(Load, GivesTheImageOfAName)
     ASSERT_TRUE(image);
     EXPECT_EQ(image->pixels, std::vector<std::uint8_t>(16 * 16 * 3, 77));
     EXPECT_FALSE(load(**source, "x/2.png", {}));
+}
+
+// The embedded demo: see resources/demo/LICENCE-digits.md.
+TEST(DemoDigits, AreTwoThousandOfEachClass)
+{
+    const auto path = std::string(VELAMEN_SOURCE_DIR) + "/resources/demo/digits.zip";
+    auto zip = archive::ZipReader::open(path);
+    ASSERT_TRUE(zip) << zip.error().message;
+    std::map<std::string, int> counts;
+    std::vector<std::string> names;
+    for (const auto& entry : zip->entries())
+        names.push_back(entry.name);
+    for (const auto& file : listed(names, true))
+        ++counts[file.class_name];
+    ASSERT_EQ(counts.size(), 10u);
+    for (int digit = 0; digit < 10; ++digit)
+        EXPECT_EQ(counts[std::to_string(digit)], 2000);
+    const auto image = image::decode(*zip->read("3/00000.png"), {.size = 32, .channels = 1});
+    ASSERT_TRUE(image);
+    // Sum of the samples of training image 0, the first 3, read from the IDX file.
+    EXPECT_EQ(std::accumulate(image->pixels.begin(), image->pixels.end(), 0), 19535);
 }
 
 TEST(Listing, UnwrapsOneCommonFolderOnly)

@@ -28,7 +28,7 @@ Schedule schedule(const std::string& name, bool clip = false)
 /// The same function as in make_nn_goldens.py.
 at::Tensor fake_model(const at::Tensor& x, const at::Tensor& t)
 {
-    return torch::sin(2.0 * x) + 0.3 * x + (t / 2000.0).view({-1, 1, 1, 1});
+    return 0.9 * x + 0.1 * torch::sin(2.0 * x) + (t / 5000.0).view({-1, 1, 1, 1});
 }
 
 at::Tensor run(const Schedule& s, const SamplerOptions& options)

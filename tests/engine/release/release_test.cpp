@@ -393,6 +393,23 @@ TEST(Release, CertifiesTheDeclaredLimitOfARunThatEndedEarly)
     EXPECT_TRUE(verify(written.dir.path() / "set.zip")->is_valid);
 }
 
+TEST(Release, BoundsTheAttackerOfARunThatEndedEarlyByItsPlan)
+{
+    auto request = request_of(plan_of());
+    const Written whole(request);
+    request.ledger_text = ledger_of(request.plan, {kRun}, 10);
+    const Written early(request);
+    EXPECT_EQ(*early.summary.certificate.find("attacker"),
+              *whole.summary.certificate.find("attacker"));
+    EXPECT_EQ(*early.summary.certificate.find("epsilon")->number("planned"),
+              whole.summary.epsilon_spent);
+    // Enough for the 10 steps, not for the 40 of the plan.
+    request.plan.privacy.epsilon =
+        (early.summary.epsilon_spent + whole.summary.epsilon_spent) / 2.0;
+    EXPECT_LT(early.summary.epsilon_spent, request.plan.privacy.epsilon);
+    EXPECT_EQ(Written(request).summary.status, "Void");
+}
+
 TEST(Release, IsVoidInTestModeAndWhenMoreWasSpentThanDeclared)
 {
     auto plan = plan_of();

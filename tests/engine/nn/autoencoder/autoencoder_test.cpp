@@ -37,7 +37,8 @@ TEST_P(AutoencoderGolden, WritesTheConfigThatItRead)
     const test::Golden golden(GetParam());
     const auto config = test::Golden::value(AutoencoderKLConfig::from_json(golden.json("config")));
     EXPECT_EQ(config.factor(), 2);
-    for (const auto& [key, value] : *config.to_json().if_object())
+    const io::Json written = config.to_json();
+    for (const auto& [key, value] : *written.if_object())
         EXPECT_EQ(golden.json("config").find(key)->dump(), value.dump()) << key;
 }
 

@@ -91,7 +91,8 @@ TEST_P(UNetGolden, WritesTheConfigThatItRead)
         test::Golden::value(UNet2DConditionConfig::from_json(golden.json("config")));
     const auto again = test::Golden::value(UNet2DConditionConfig::from_json(config.to_json()));
     EXPECT_EQ(config.to_json(), again.to_json());
-    for (const auto& [key, value] : *config.to_json().if_object())
+    const io::Json written = config.to_json();
+    for (const auto& [key, value] : *written.if_object())
         EXPECT_EQ(golden.json("config").find(key)->dump(), value.dump()) << key;
 }
 
