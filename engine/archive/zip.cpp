@@ -19,7 +19,6 @@
 #include <quazip/unzip.h>
 
 #include "engine/archive/names.h"
-#include "engine/archive/staged_device.h"
 
 namespace velamen::archive {
 
@@ -33,18 +32,6 @@ constexpr std::uint64_t kEntryLimit = 4'000'000;
 std::string ordinal(std::size_t index)
 {
     return "entry " + std::to_string(index + 1) + " of the zip";
-}
-
-bool ends_with_png(std::string_view name)
-{
-    constexpr std::array<char, 4> suffix{'.', 'p', 'n', 'g'};
-    if (name.size() < suffix.size()) return false;
-    for (std::size_t i = 0; i < suffix.size(); ++i) {
-        const char c = name[name.size() - suffix.size() + i];
-        if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) != suffix[i])
-            return false;
-    }
-    return true;
 }
 
 // Whether the record that ends every zip is there and whole (APPNOTE.TXT 4.3.16): QuaZip opens some
@@ -192,82 +179,6 @@ Result<std::vector<std::byte>> ZipReader::read(std::string_view name, std::uint6
         return fail(ErrorCode::Corrupt, what + " is damaged: its content does not match its record",
                     "pack the folder again; a download may have been cut off");
     return content;
-}
-
-struct ZipWriter::State {
-    // Order matters: the zip is closed before its device goes.
-    std::unique_ptr<StagedDevice> device;
-    QuaZip zip;
-    std::unordered_set<std::string> names;
-
-    explicit State(std::unique_ptr<StagedDevice> staged)
-        : device(std::move(staged)), zip(device.get())
-    {
-    }
-};
-
-ZipWriter::ZipWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
-ZipWriter::~ZipWriter() = default;
-ZipWriter::ZipWriter(ZipWriter&&) noexcept = default;
-ZipWriter& ZipWriter::operator=(ZipWriter&&) noexcept = default;
-
-Result<ZipWriter> ZipWriter::create(const std::filesystem::path& path)
-{
-    VELAMEN_ASSIGN(auto device, StagedDevice::create(path));
-    auto state = std::make_unique<State>(std::move(device));
-    state->zip.setAutoClose(false);
-    state->zip.setUtf8Enabled(true);
-    state->zip.setOsCode(3); // Unix, whatever machine writes it
-    state->zip.setDataDescriptorWritingEnabled(false);
-    if (!state->zip.open(QuaZip::mdCreate)) return fail(state->device->error("write"));
-    return ZipWriter(std::move(state));
-}
-
-Result<> ZipWriter::add(const std::string& name, std::string_view content)
-{
-    return add(name, std::as_bytes(std::span(content.data(), content.size())));
-}
-
-Result<> ZipWriter::add(const std::string& name, std::span<const std::byte> content)
-{
-    if (const char* fault = fault_of_name(name))
-        return fail(ErrorCode::InvalidArgument,
-                    std::string("an entry for a zip is refused: its name ") + fault);
-    if (name.back() == '/')
-        return fail(ErrorCode::InvalidArgument, "an entry for a zip is refused: it is a folder");
-    if (content.size() >= (std::uint64_t{1} << 32) - 1)
-        return fail(ErrorCode::Unsupported, "an entry for a zip is refused: it is over 4 GiB");
-    const QString entry_name = QString::fromStdString(name);
-    if (entry_name.toStdString() != name)
-        return fail(ErrorCode::InvalidArgument,
-                    "an entry for a zip is refused: its name is not UTF-8");
-    if (!state_->names.insert(name).second)
-        return fail(ErrorCode::InvalidArgument,
-                    "an entry for a zip is refused: its name is taken already");
-
-    QuaZipNewInfo info(entry_name);
-    info.dateTime = QDateTime(QDate(1980, 1, 1), QTime(0, 0));
-    info.externalAttr = 0100644U << 16;
-    info.uncompressedSize = static_cast<ulong>(content.size());
-    QuaZipFile file(&state_->zip);
-    const bool stored = ends_with_png(name);
-    const auto size = static_cast<qint64>(content.size());
-    bool written =
-        file.open(QIODevice::WriteOnly, info, nullptr, 0, stored ? 0 : Z_DEFLATED, stored ? 0 : 6);
-    if (written && size > 0)
-        written = file.write(reinterpret_cast<const char*>(content.data()), size) == size;
-    if (file.isOpen()) file.close();
-    if (!written || file.getZipError() != ZIP_OK || state_->device->error_number() != 0)
-        return fail(state_->device->error("write"));
-    return {};
-}
-
-Result<> ZipWriter::commit()
-{
-    state_->zip.close();
-    if (state_->zip.getZipError() != ZIP_OK || state_->device->error_number() != 0)
-        return fail(state_->device->error("write"));
-    return state_->device->commit();
 }
 
 } // namespace velamen::archive

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "engine/privacy/accountant.h"
+#include "engine/release/bundle.h"
 
 namespace velamen::release {
 
@@ -25,8 +26,6 @@ constexpr double kGrid = 1e-4;
 constexpr const char* kSampler = "Poisson";
 constexpr const char* kRandomness =
     "ChaCha20 keyed by the operating system; Gaussian noise in floating point";
-constexpr const char* kSourceType =
-    "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia";
 
 Json texts(const std::vector<std::string>& values)
 {
