@@ -54,14 +54,14 @@ int main(int argc, char** argv)
                        : look == QLatin1String("light") ? ui::Appearance::Light
                                                         : ui::Appearance::System);
 
-    ui::Studio studio(
-        app::engineServices(ui::toPath(QApplication::applicationFilePath())));
+    ui::Studio studio(app::engineServices(ui::toPath(QApplication::applicationFilePath())));
     ui::Dialogs dialogs;
     ui::MainWindow window(studio, dialogs, ui::standardPages(studio, dialogs));
     window.show();
     if (parser.isSet(demo)) studio.openDemo();
     if (!parser.positionalArguments().isEmpty())
-        window.openPath(std::filesystem::absolute(ui::toPath(parser.positionalArguments().first())));
+        window.openPath(
+            std::filesystem::absolute(ui::toPath(parser.positionalArguments().first())));
     if (parser.isSet(page)) window.showPage(parser.value(page));
     if (parser.isSet(exits)) QTimer::singleShot(0, &app, &QApplication::quit);
     return QApplication::exec();

@@ -1,1 +1,258 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "app/velamen_cli/bench_dp_step.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <malloc.h>
+
+#include <torch/torch.h>
+
+#include "engine/data/poisson.h"
+#include "engine/dpsgd/clipper.h"
+#include "engine/dpsgd/optimiser.h"
+#include "engine/nn/unet/model.h"
+#include "engine/privacy/ledger.h"
+
+namespace velamen::app {
+
+namespace {
+
+constexpr int kRepeats = 5;
+
+struct Setting {
+    nn::UNet2DConditionConfig unet;
+    std::int64_t tokens = 1;
+    std::int64_t batch = 1;
+};
+
+std::optional<Setting> setting_of(const std::string& name)
+{
+    if (name == "mnist")
+        return Setting{{.sample_size = 4,
+                        .in_channels = 3,
+                        .out_channels = 3,
+                        .down_block_types = {"CrossAttnDownBlock2D", "CrossAttnDownBlock2D"},
+                        .up_block_types = {"CrossAttnUpBlock2D", "CrossAttnUpBlock2D"},
+                        .block_out_channels = {64, 128},
+                        .layers_per_block = 1,
+                        .cross_attention_dim = 5,
+                        .attention_head_dim = {4}},
+                       1,
+                       256};
+    if (name == "cifar")
+        return Setting{{.sample_size = 16,
+                        .in_channels = 3,
+                        .out_channels = 3,
+                        .block_out_channels = {128, 256, 256, 512},
+                        .cross_attention_dim = 512},
+                       1,
+                       16};
+    if (name == "sd256") return Setting{{.sample_size = 32, .cross_attention_dim = 768}, 77, 1};
+    return std::nullopt;
+}
+
+/// Peak memory of the process since the last reset.
+void reset_peak()
+{
+    malloc_trim(0);
+    std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+double peak_bytes()
+{
+    std::ifstream status("/proc/self/status");
+    for (std::string word; status >> word;)
+        if (word == "VmHWM:") {
+            double kilobytes = 0.0;
+            status >> kilobytes;
+            return kilobytes * 1024.0;
+        }
+    return 0.0;
+}
+
+template <class Job>
+double seconds_of(const Job& job)
+{
+    const auto start = std::chrono::steady_clock::now();
+    job();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+class Bench {
+public:
+    explicit Bench(const Setting& setting)
+        : unet_(setting.unet), batch_(setting.batch), trained_(select(unet_, setting.tokens)),
+          tape_(trained_),
+          clipper_(trained_, privacy::ClippingNorm::literal(0.01),
+                   *privacy::ExpectedBatch::create(static_cast<double>(setting.batch)))
+    {
+        const std::int64_t size = setting.unet.sample_size;
+        x_ = torch::randn({batch_, setting.unet.in_channels, size, size});
+        target_ = torch::randn_like(x_);
+        times_ = torch::rand({batch_}) * 1000.0;
+        context_ = torch::randn({batch_, setting.tokens, setting.unet.cross_attention_dim});
+    }
+
+    const dpsgd::TrainedTensors& trained() const { return trained_; }
+
+    void non_private_step()
+    {
+        for (const auto& entry : trained_)
+            entry.tensor.mutable_grad().reset();
+        at::mse_loss(unet_(x_, times_, context_), target_).backward();
+    }
+
+    dpsgd::ClippedSum private_step()
+    {
+        unet_->set_tap(&tape_);
+        for (const auto& entry : trained_)
+            entry.tensor.mutable_grad().reset();
+        const at::Tensor losses = dpsgd::unit_losses(
+            (unet_(x_, times_, context_) - target_).square().flatten(1).mean(1), 1);
+        losses.sum().backward();
+        const auto added = clipper_.add(tape_, {.units = batch_}, losses);
+        unet_->set_tap(nullptr);
+        TORCH_CHECK(added, "clipping failed");
+        const auto key = core::StreamKey::reproducible(1);
+        core::SecureStream stream(key, 0, 0);
+        auto draw = data::PoissonSampler(batch_, privacy::SamplingRate::literal(1.0)).draw(stream);
+        auto sum = clipper_.finish(std::move(draw));
+        TORCH_CHECK(sum, "the step was not whole");
+        return std::move(*sum);
+    }
+
+private:
+    /// The attention blocks; what one context token leaves without gradient is left out.
+    static dpsgd::TrainedTensors select(nn::UNet2DCondition& unet, std::int64_t tokens)
+    {
+        dpsgd::TrainedTensors out;
+        for (auto& item : unet->named_parameters()) {
+            const std::string& name = item.key();
+            const auto has = [&](const char* part) { return name.find(part) != std::string::npos; };
+            const bool is_dead =
+                tokens == 1 && (has("attn2.to_q") || has("attn2.to_k") || has("norm2"));
+            const bool is_trained = has("attentions") && !(is_dead && has("transformer_blocks"));
+            item.value().set_requires_grad(is_trained);
+            if (is_trained) out.push_back({name, item.value()});
+        }
+        return out;
+    }
+
+    nn::UNet2DCondition unet_;
+    std::int64_t batch_;
+    dpsgd::TrainedTensors trained_;
+    dpsgd::GradTape tape_;
+    dpsgd::Clipper clipper_;
+    at::Tensor x_, target_, times_, context_;
+};
+
+struct TemporaryFolder {
+    std::filesystem::path path;
+    TemporaryFolder()
+    {
+        std::string pattern =
+            (std::filesystem::temp_directory_path() / "velamen-bench-XXXXXX").string();
+        if (const char* made = mkdtemp(pattern.data())) path = made;
+    }
+    ~TemporaryFolder()
+    {
+        std::error_code ignored;
+        if (!path.empty()) std::filesystem::remove_all(path, ignored);
+    }
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+};
+
+io::Json entry(double seconds, double bytes)
+{
+    io::Json out = io::Json::object();
+    out["seconds"] = seconds;
+    out["peak_bytes"] = bytes;
+    return out;
+}
+
+Result<io::Json> optimiser_entry(Bench& bench, dpsgd::ClippedSum first, int repeats)
+{
+    const TemporaryFolder folder;
+    VELAMEN_ASSIGN(const privacy::LedgerStore store, privacy::LedgerStore::open(folder.path));
+    const std::string image = "none";
+    const core::Digest hash = store.hash_unit(std::as_bytes(std::span(image)));
+    privacy::LedgerStore mutable_store = store;
+    VELAMEN_ASSIGN(privacy::Ledger ledger, mutable_store.join({&hash, 1}));
+    VELAMEN_ASSIGN(
+        privacy::ReservedSteps steps,
+        ledger.reserve("bench", 1, "image", privacy::Neighbours::ZeroOut,
+                       {.rate = 0.5, .noise_gradient = 1.0, .noise_effective = 1.0, .steps = 32}));
+    const auto key = core::StreamKey::fresh();
+    dpsgd::Optimiser optimiser(bench.trained(), {.total_steps = 100});
+    double best = std::numeric_limits<double>::infinity();
+    std::vector<dpsgd::ClippedSum> sums;
+    sums.push_back(std::move(first));
+    reset_peak();
+    for (int i = 0; i < repeats; ++i) {
+        auto released = dpsgd::NoisyGradient::release(std::move(sums.back()), steps.take(), key);
+        sums.pop_back();
+        std::optional<Error> error;
+        best = std::min(best, seconds_of([&] {
+                            const auto report = optimiser.step(std::move(released));
+                            if (!report) error = report.error();
+                        }));
+        if (error) return fail(*error);
+        if (i + 1 < repeats) sums.push_back(bench.private_step());
+    }
+    return entry(best, peak_bytes());
+}
+
+} // namespace
+
+Result<io::Json> benchDpStep(const std::string& config, std::int64_t batch)
+{
+    auto setting = setting_of(config);
+    if (!setting)
+        return fail(ErrorCode::InvalidArgument, "no benchmark configuration named " + config,
+                    "choose mnist, cifar or sd256");
+    if (batch > 0) setting->batch = batch;
+    try {
+        torch::manual_seed(1);
+        Bench bench(*setting);
+        bench.non_private_step(); // both once without a clock: caches and allocator warm up
+        bench.private_step();
+        constexpr double kNever = std::numeric_limits<double>::infinity();
+        double non_private = kNever, with_privacy = kNever;
+        double non_private_peak = 0.0, with_privacy_peak = 0.0;
+        for (int i = 0; i < kRepeats; ++i) {
+            reset_peak();
+            non_private = std::min(non_private, seconds_of([&] { bench.non_private_step(); }));
+            non_private_peak = std::max(non_private_peak, peak_bytes());
+            reset_peak();
+            with_privacy = std::min(with_privacy, seconds_of([&] { bench.private_step(); }));
+            with_privacy_peak = std::max(with_privacy_peak, peak_bytes());
+        }
+        io::Json out = io::Json::object();
+        out["config"] = config;
+        out["batch"] = setting->batch;
+        out["non_private"] = entry(non_private, non_private_peak);
+        out["private"] = entry(with_privacy, with_privacy_peak);
+        VELAMEN_ASSIGN(out["optimiser"], optimiser_entry(bench, bench.private_step(), kRepeats));
+        out["ratio"] = with_privacy / non_private;
+        return out;
+    } catch (const std::bad_alloc&) {
+        return fail(ErrorCode::OutOfMemory, "no memory for this benchmark",
+                    "choose a smaller --batch");
+    } catch (const std::exception& error) {
+        return fail(ErrorCode::Internal, std::string("the benchmark failed: ") + error.what());
+    }
+}
+
+} // namespace velamen::app

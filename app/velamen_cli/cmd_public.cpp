@@ -9,6 +9,7 @@
 
 #include "app/velamen_cli/commands.h"
 #include "app/velamen_cli/progress.h"
+#include "engine/data/free_fonts.h"
 #include "engine/data/letters.h"
 #include "engine/train/public/pretrain.h"
 
@@ -33,6 +34,15 @@ int runLetters(data::LettersPlan plan, const Context& context)
     json["images"] = plan.images;
     json["fonts"] = plan.fonts.size();
     json["out"] = plan.out.string();
+    io::Json families = io::Json::array();
+    for (const auto& f : report->families) {
+        io::Json item = io::Json::object();
+        item["family"] = f.family;
+        item["package"] = f.package;
+        item["licence"] = f.licence;
+        families.push_back(item);
+    }
+    json["families"] = families;
     output.answer(json);
     output.line(fmt::format("{} letters from {} font files in {}", grouped(plan.images),
                             plan.fonts.size(), plan.out.string()));

@@ -32,21 +32,19 @@ double log_epsilon(double epsilon) { return std::log(std::max(epsilon, 1e-300));
 Result<double> close_in(const Curve& curve, double target, double good, double at_good, double bad,
                         double at_bad, double width)
 {
-    const double goal = log_epsilon(target);
-    for (int round = 0; round < 200 && std::abs(bad - good) > width; ++round) {
+    const double goal = log_epsilon(target), sign = bad > good ? 1.0 : -1.0;
+    double size = std::abs(bad - good), size_before = 0.0; // two rounds ago
+    for (int round = 0; round < 200 && size > width; ++round) {
         double next = 0.5 * (good + bad);
         const double rise = log_epsilon(at_bad) - log_epsilon(at_good);
-        if (round % 4 != 3 && at_good > 0.0 && std::isfinite(at_bad) && rise > 0.0) {
+        const bool is_slow = round % 2 == 0 && round > 0 && size > 0.3 * size_before;
+        if (round % 2 == 0) size_before = size;
+        if (!is_slow && at_good > 0.0 && std::isfinite(at_bad) && rise > 0.0) {
+            // step over the root a little, so that the far side comes near
             const double part = (goal - log_epsilon(at_good)) / rise;
-            next = good + part * (bad - good);
-            // step over the root, so that the far side comes near too
-            const double over = 0.3 * width * (bad > good ? 1.0 : -1.0);
-            next += part < 0.5 ? over : -over;
-            const double edge = 0.1 * width * (bad > good ? 1.0 : -1.0);
-            if (std::abs(next - good) < std::abs(edge) || (next - good) * (bad - good) <= 0.0)
-                next = good + edge;
-            if (std::abs(next - bad) < std::abs(edge) || (bad - next) * (bad - good) <= 0.0)
-                next = bad - edge;
+            const double over = std::max(0.3 * width, 0.02 * size);
+            const double at = part * size + (part < 0.5 ? over : -over);
+            next = good + sign * std::clamp(at, 0.1 * width, size - 0.1 * width);
         }
         VELAMEN_ASSIGN(const double value, curve(next));
         if (value <= target) {
@@ -56,6 +54,7 @@ Result<double> close_in(const Curve& curve, double target, double good, double a
             bad = next;
             at_bad = value;
         }
+        size = std::abs(bad - good);
     }
     return good;
 }

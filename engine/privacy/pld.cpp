@@ -229,6 +229,11 @@ Result<Epsilon> epsilon_of(const Plan& plan, std::span<const Segment> segments, 
                     "delta is below 1e-12, which the accountant cannot resolve",
                     "choose a delta of at least 1e-12");
     if (segments.empty()) return checked<Epsilon>(0.0);
+    double log_never = 0.0; // delta(0) is at most the chance that the unit is ever drawn
+    for (const auto& segment : segments)
+        log_never +=
+            static_cast<double>(segment.steps.value()) * std::log1p(-segment.event.rate.value());
+    if (-std::expm1(log_never) <= delta.value()) return checked<Epsilon>(0.0);
     if (plan.steps > kMostSteps) return rdp_epsilon(segments, delta).epsilon;
     if (plan.is_gaussian()) {
         if (!(plan.gaussian_sigma > 0.0)) return checked<Epsilon>(kInfinity);

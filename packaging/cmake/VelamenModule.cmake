@@ -81,6 +81,7 @@ function(velamen_test name)
   target_link_libraries(${target} PRIVATE velamen_warnings ${ARG_LIBS} GTest::gtest GTest::gmock
     GTest::gtest_main)
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}")
+  target_compile_options(${target} PRIVATE ${VELAMEN_FALSE_ALARMS})
   target_compile_definitions(${target} PRIVATE
     VELAMEN_SOURCE_DIR="${PROJECT_SOURCE_DIR}" VELAMEN_BINARY_DIR="${PROJECT_BINARY_DIR}")
   if(ARG_TORCH)

@@ -79,24 +79,14 @@ QVariant LedgerTableModel::data(const QModelIndex& index, int role) const
     if (role == Qt::DisplayRole) return text(entry, index.column());
     if (role == Qt::ToolTipRole && index.column() == Previous)
         return QString::fromStdString(entry.prev);
-    if (role == Qt::TextAlignmentRole) {
-        const bool isNumber = index.column() != Run && index.column() != Unit
-            && index.column() != Relation && index.column() != Previous;
-        return QVariant::fromValue(
-            Qt::Alignment((isNumber ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter));
-    }
     return {};
 }
 
 QVariant LedgerTableModel::headerData(int section, Qt::Orientation orientation, int role) const
 {
     if (orientation != Qt::Horizontal) return {};
-    if (role == Qt::TextAlignmentRole) {
-        const bool isNumber =
-            section != Run && section != Unit && section != Relation && section != Previous;
-        return QVariant::fromValue(
-            Qt::Alignment((isNumber ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter));
-    }
+    if (role == Qt::TextAlignmentRole)
+        return QVariant::fromValue(Qt::Alignment(Qt::AlignLeft | Qt::AlignVCenter));
     if (role == Qt::ToolTipRole) {
         switch (section) {
         case Rate:

@@ -291,16 +291,19 @@ void Studio::State::computePlannedBudget()
         [plan = runPlan->privacy](std::stop_token stop,
                                   const TaskWorker::Report&) -> Result<Curve> {
             constexpr int kPoints = 24;
+            std::vector<std::int64_t> at{1, 2, 4, 8, 16}; // the curve is steep at its start
+            for (int i = 1; i <= kPoints; ++i)
+                at.push_back(plan.steps * i / kPoints);
+            std::ranges::sort(at);
             VELAMEN_ASSIGN(const auto rate, privacy::SamplingRate::create(plan.rate));
             VELAMEN_ASSIGN(const auto noise,
                            privacy::NoiseMultiplier::create(plan.noise_effective));
             VELAMEN_ASSIGN(const auto delta, privacy::Delta::create(plan.delta));
             VELAMEN_ASSIGN(const auto pld, privacy::PldCurve::create({rate, noise}));
             Curve curve{{0, 0.0}};
-            for (int i = 1; i <= kPoints; ++i) {
+            for (const std::int64_t step : at) {
                 if (stop.stop_requested()) return fail(ErrorCode::Cancelled, "Cancelled.");
-                const std::int64_t step = std::max<std::int64_t>(1, plan.steps * i / kPoints);
-                if (step <= curve.back().first) continue;
+                if (step <= curve.back().first || step > plan.steps) continue;
                 VELAMEN_ASSIGN(const auto steps, privacy::Steps::create(step));
                 VELAMEN_ASSIGN(const auto epsilon, pld.epsilon_after(steps, delta));
                 curve.emplace_back(step, epsilon.value());

@@ -157,7 +157,7 @@ QWidget* DataPage::makeContent()
     classCard->body()->addWidget(
         makeText(TextRole::Note,
                  tr("The list of classes is public: it stands in every model and release. Rename a "
-                    "subfolder here on disk if its name says something about a person."),
+                    "subfolder on disk if its name says something about a person."),
                  classCard));
     left->addWidget(classCard, 3);
 

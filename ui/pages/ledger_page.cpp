@@ -84,7 +84,7 @@ LedgerPage::LedgerPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
     table_->horizontalHeader()->setHighlightSections(false);
     table_->horizontalHeader()->setSectionResizeMode(QHeaderView::Interactive);
     table_->horizontalHeader()->setStretchLastSection(true);
-    constexpr int kWidths[] = {56, 130, 76, 70, 90, 90, 100, 84, 140, 140};
+    constexpr int kWidths[] = {60, 150, 86, 76, 90, 96, 110, 84, 120, 120};
     for (int column = 0; column < model_->columnCount(); ++column)
         table_->setColumnWidth(column, kWidths[column]);
     empty_ = makeText(TextRole::Body, {}, holder);
@@ -147,7 +147,7 @@ void LedgerPage::showLedger()
     lines_->setNumber(countText(static_cast<qint64>(entries.size())));
     lines_->setNote(tr("each is on the disk before its noise is drawn"));
     steps_->setNumber(countText(steps));
-    steps_->setNote(tr("in %n run(s)", nullptr, static_cast<int>(runs.size())));
+    steps_->setNote(runs.size() == 1 ? tr("in one run") : tr("in %1 runs").arg(runs.size()));
     showTotals();
 }
 

@@ -246,7 +246,7 @@ void ModelPage::showComponents(const checkpoint::Inspection& inspection)
         name->setToolTip(kind + QStringLiteral(", ") + QString::fromStdString(part.dtype));
         components_->setItem(row, 0, name);
         const QString numbers[] = {countText(part.tensors), shortCountText(part.parameters),
-                                   gigabytesText(static_cast<double>(part.bytes) / 1e9)};
+                                   bytesText(part.bytes)};
         for (int column = 0; column < 3; ++column) {
             auto* item = new QTableWidgetItem(numbers[column]);
             item->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
@@ -254,6 +254,7 @@ void ModelPage::showComponents(const checkpoint::Inspection& inspection)
         }
         ++row;
     }
+    components_->horizontalHeaderItem(0)->setTextAlignment(Qt::AlignLeft | Qt::AlignVCenter);
     for (int column = 1; column < 4; ++column)
         components_->horizontalHeaderItem(column)->setTextAlignment(Qt::AlignRight
                                                                     | Qt::AlignVCenter);

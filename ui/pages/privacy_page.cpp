@@ -135,28 +135,36 @@ Card* PrivacyPage::makeUnitCard()
     group->addButton(public_);
     group->addButton(secret_);
     publicNote_ = addChoice(card->body(), public_, {}, card);
-    addChoice(card->body(), secret_, tr("it appears nowhere; you plan with a rough public number"),
-              card);
+    secretNote_ = addChoice(card->body(), secret_,
+                            tr("it appears nowhere; you plan with a rough public number"), card);
     typedRow_ = new QWidget(card);
     auto* row = makeRow();
     typedRow_->setLayout(row);
-    row->setContentsMargins(30, 0, 0, 0);
-    auto* label = makeText(TextRole::Muted, tr("Plan with about"), typedRow_);
+    row->setContentsMargins(0, 0, 0, 0);
+    auto* label = makeText(TextRole::Note, tr("plan with about"), typedRow_);
+    label->setWordWrap(false);
     typed_ = new QLineEdit(typedRow_);
     typed_->setObjectName(QStringLiteral("privacy.units.typed"));
     typed_->setAccessibleName(tr("Public number of images to plan with"));
     typed_->setPlaceholderText(tr("a round number"));
     typed_->setValidator(new QIntValidator(1, 2'000'000'000, typed_));
-    typed_->setFixedWidth(140);
-    typed_->setToolTip(
+    typed_->setFixedWidth(136);
+    const QString tip =
         tr("Something anybody could guess without seeing the folder. It is printed in the "
-           "certificate."));
+           "certificate.");
+    typed_->setToolTip(tip);
+    label->setToolTip(tip);
     label->setBuddy(typed_);
+    auto* images = makeText(TextRole::Note, tr("images"), typedRow_);
+    images->setWordWrap(false);
     row->addWidget(label);
     row->addWidget(typed_);
-    row->addWidget(new QLabel(tr("images"), typedRow_));
+    row->addWidget(images);
     row->addStretch(1);
-    card->body()->addWidget(typedRow_);
+    // Takes the place of the note once the answer is "secret".
+    auto* choice =
+        static_cast<QHBoxLayout*>(card->body()->itemAt(card->body()->count() - 1)->layout());
+    choice->addWidget(typedRow_, 1);
     connect(public_, &QRadioButton::clicked, this, [this] { studio_.setUnitsArePublic(true); });
     connect(secret_, &QRadioButton::clicked, this, [this] {
         studio_.setUnitsArePublic(false);
@@ -340,6 +348,7 @@ void PrivacyPage::refreshUnit()
     secret_->setChecked(answer == false);
     group->setExclusive(true);
     typedRow_->setVisible(answer == false);
+    secretNote_->setVisible(answer != false);
     const std::int64_t planned = studio_.request().public_units;
     if (answer == false && !typed_->hasFocus())
         typed_->setText(planned > 0 ? QString::number(planned) : QString());

@@ -64,6 +64,7 @@ private:
     QRadioButton* public_ = nullptr;
     QRadioButton* secret_ = nullptr;
     QLabel* publicNote_ = nullptr;
+    QLabel* secretNote_ = nullptr;
     QWidget* typedRow_ = nullptr;
     QLineEdit* typed_ = nullptr;
     EpsilonSlider* slider_ = nullptr;

@@ -265,10 +265,12 @@ void ReleasePage::showVerdict(const release::Verification& found)
                              QString::fromStdString(summary->path.string()),
                              tr("Anyone can check it on this page or with velamen-cli verify."));
     else if (!found.is_valid)
-        notice()->setContent(Notice::Problem, tr("This zip is not what it claims to be"),
-                             tr("%n thing(s) do not match; see the list.", nullptr,
-                                static_cast<int>(found.findings.size())),
-                             tr("Ask for the original file."));
+        notice()->setContent(
+            Notice::Problem, tr("This zip is not what it claims to be"),
+            found.findings.size() == 1
+                ? tr("One thing does not match; see the list.")
+                : tr("%1 things do not match; see the list.").arg(found.findings.size()),
+            tr("Ask for the original file."));
 }
 
 void ReleasePage::writeZip()

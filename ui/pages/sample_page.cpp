@@ -187,7 +187,7 @@ QWidget* SamplePage::makePictures()
     grid_ = new ImageGrid(pictures_);
     grid_->setObjectName(QStringLiteral("sample.grid"));
     grid_->setAccessibleName(tr("Generated images"));
-    grid_->setCellSize(88);
+    grid_->setCellSize(96);
     grid_->setEmptyText(tr("Choose a class and press Generate. Images appear here as they are "
                            "drawn."));
     connect(grid_, &ImageGrid::selectionChanged, this, &SamplePage::showDetails);
@@ -217,6 +217,7 @@ QWidget* SamplePage::makeDetails()
     connect(reuse_, &QPushButton::clicked, this, &SamplePage::reuseSettings);
     card->body()->addWidget(saveOne_);
     card->body()->addWidget(reuse_);
+    card->body()->addWidget(new ZoneBadge(ZoneBadge::Protected, {}, card));
     card->body()->addStretch(1);
     return card;
 }

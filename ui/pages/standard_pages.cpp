@@ -17,17 +17,17 @@ namespace velamen::ui {
 
 std::vector<RailEntry> standardPages(Studio& studio, Dialogs& dialogs)
 {
-    const auto entry = [](const char* key, Page* page, bool startsGroup = false) {
-        return RailEntry {QString::fromLatin1(key), page->railTitle(), page, startsGroup};
+    const auto entry = [](const char* key, const QString& title, Page* page, bool startsGroup) {
+        return RailEntry{QString::fromLatin1(key), title, page, startsGroup};
     };
-    return {entry("start", new StartPage(studio, dialogs)),
-            entry("data", new DataPage(studio, dialogs)),
-            entry("model", new ModelPage(studio, dialogs)),
-            entry("privacy", new PrivacyPage(studio, dialogs)),
-            entry("train", new TrainPage(studio, dialogs), true),
-            entry("sample", new SamplePage(studio, dialogs)),
-            entry("release", new ReleasePage(studio, dialogs), true),
-            entry("ledger", new LedgerPage(studio, dialogs))};
+    return {entry("start", QObject::tr("Start"), new StartPage(studio, dialogs), false),
+            entry("data", QObject::tr("Data"), new DataPage(studio, dialogs), false),
+            entry("model", QObject::tr("Model"), new ModelPage(studio, dialogs), false),
+            entry("privacy", QObject::tr("Privacy"), new PrivacyPage(studio, dialogs), false),
+            entry("train", QObject::tr("Train"), new TrainPage(studio, dialogs), true),
+            entry("sample", QObject::tr("Sample"), new SamplePage(studio, dialogs), false),
+            entry("release", QObject::tr("Release"), new ReleasePage(studio, dialogs), true),
+            entry("ledger", QObject::tr("Ledger"), new LedgerPage(studio, dialogs), false)};
 }
 
 } // namespace velamen::ui

@@ -202,6 +202,10 @@ QWidget* TrainPage::makeCurves()
     lossRaw_ = loss_->addSeries(tr("noised loss"), PlotWidget::SeriesStyle::Thin);
     lossSmooth_ = loss_->addSeries(tr("smoothed"), PlotWidget::SeriesStyle::Strong);
     lossCard->setTrailing(loss_->tools());
+    // Without a say of its own in the height, so that the page fits the window and only then
+    // scrolls.
+    loss_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Ignored);
+    loss_->setMinimumHeight(110);
     lossCard->body()->addWidget(loss_, 1);
     connect(loss_, &PlotWidget::saveRequested, this,
             [this] { savePlot(loss_, QStringLiteral("loss.png")); });
@@ -218,6 +222,8 @@ QWidget* TrainPage::makeCurves()
     budgetPlan_ = budget_->addSeries(tr("plan"), PlotWidget::SeriesStyle::Dashed);
     budgetSpent_ = budget_->addSeries(tr("spent"), PlotWidget::SeriesStyle::Strong);
     budgetCard->setTrailing(budget_->tools());
+    budget_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Ignored);
+    budget_->setMinimumHeight(110);
     budgetCard->body()->addWidget(budget_, 1);
     connect(budget_, &PlotWidget::saveRequested, this,
             [this] { savePlot(budget_, QStringLiteral("budget.png")); });
@@ -252,6 +258,8 @@ QWidget* TrainPage::makeSamples()
     samples_->setEmptyText(tr("One column of samples appears after every few steps, always from "
                               "the same seeds."));
     samples_->setFitsView(true);
+    samples_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Ignored);
+    samples_->setMinimumHeight(240);
     card->body()->addWidget(samples_, 1);
     samplesNote_ = makeText(TextRole::Note,
                             tr("Columns are steps. Fixed seeds, drawn from the averaged weights: "
@@ -267,7 +275,9 @@ void TrainPage::showState()
     const bool isActive = studio_.isRunActive();
     const bool isPaused = state == RunState::Paused;
     state_->setState(badgeOf(state));
-    state_->setVisible(state != RunState::Idle);
+    // A run that was stopped on its way is neither done nor idle: the button to go on says it.
+    state_->setVisible(state != RunState::Idle
+                       && !(state == RunState::Done && studio_.canResume()));
 
     const QString why = studio_.whyCannotStart();
     start_->setVisible(!isActive);
@@ -412,7 +422,7 @@ void TrainPage::showCurves()
         const auto steps = static_cast<double>(plan->privacy.steps);
         loss_->setXRange(0.0, steps);
         budget_->setXRange(0.0, steps);
-        budget_->setYRange(0.0, plan->privacy.epsilon * 1.05);
+        budget_->setYRange(0.0, plan->privacy.epsilon);
     }
     loss_->setPoints(lossSmooth_, smoothed(losses));
     loss_->setPoints(lossRaw_, std::move(losses));

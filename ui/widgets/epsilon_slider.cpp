@@ -63,7 +63,10 @@ EpsilonSlider::EpsilonSlider(QWidget* parent) : QSlider(Qt::Horizontal, parent)
     });
 }
 
-QSize EpsilonSlider::sizeHint() const { return {420, kTrackY + 2 * fontMetrics().height() + 26}; }
+QSize EpsilonSlider::sizeHint() const
+{
+    return {420, kTrackY + 2 * QFontMetrics(uiFont(text_size::kNote)).height() + 20};
+}
 
 void EpsilonSlider::setEpsilon(double epsilon)
 {

@@ -20,6 +20,8 @@ namespace {
 
 constexpr int kEdge = 4; // room for the selection frame
 constexpr int kMinimumCell = 16;
+constexpr double kWorthwhile =
+    0.7; ///< a whole multiple that leaves more of its cell empty is not used
 
 QImage veilOf(const QImage& image)
 {
@@ -32,7 +34,9 @@ QSize drawnSize(const QSize& image, int cell)
 {
     const int longest = std::max(image.width(), image.height());
     if (longest <= 0) return {};
-    if (longest <= cell) return image * std::max(1, cell / longest);
+    const int multiple = cell / longest * longest;
+    if (multiple >= kWorthwhile * cell) // whole multiples keep pixels pixels
+        return image * (cell / longest);
     return image.scaled(cell, cell, Qt::KeepAspectRatio);
 }
 
@@ -98,6 +102,7 @@ void ImageGrid::setImage(int row, int column, const QImage& image)
 {
     if (isFlow_ || row < 0 || column < 0 || row >= rows_ || column >= columns_) return;
     cells_[static_cast<std::size_t>(row * columns_ + column)] = {image, {}};
+    if (fitsView_) relayout();
     viewport()->update();
 }
 
@@ -225,7 +230,7 @@ void ImageGrid::relayout()
             return QSize();
         }();
         const int longest = std::max(native.width(), native.height());
-        if (longest > 0 && fittedCell_ > longest) // no empty frame around whole multiples
+        if (longest > 0 && fittedCell_ / longest * longest >= kWorthwhile * fittedCell_)
             fittedCell_ = fittedCell_ / longest * longest;
     }
     const int labelled = isFlow_ ? labelHeight() : 0;
@@ -308,7 +313,7 @@ void ImageGrid::paintEvent(QPaintEvent* event)
             painter.drawImage(drawn, one.veil);
         } else {
             painter.setRenderHint(QPainter::SmoothPixmapTransform,
-                                  drawn.width() < one.image.width());
+                                  drawn.width() % one.image.width() != 0);
             painter.drawImage(drawn, one.image);
         }
         painter.restore();

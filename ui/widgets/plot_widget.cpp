@@ -426,8 +426,10 @@ int PlotWidget::addSeries(const QString& name, SeriesStyle style)
     line->setName(name);
     line->setUseOpenGL(false);
     state_->chart->addSeries(line);
+    state_->setsRange = true; // attaching moves the axes; that is not the user's zoom
     line->attachAxis(state_->x);
     line->attachAxis(state_->y);
+    state_->setsRange = false;
     state_->series.push_back({name, style, {}, line});
     state_->colour();
     return static_cast<int>(state_->series.size()) - 1;

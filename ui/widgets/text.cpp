@@ -148,6 +148,11 @@ QString gigabytesText(double gigabytes)
     return QObject::tr("%1 GB").arg(QLocale().toString(gigabytes, 'f', 1));
 }
 
+QString bytesText(qint64 bytes)
+{
+    return QLocale().formattedDataSize(bytes, bytes < 1'000'000 ? 0 : 1, QLocale::DataSizeSIFormat);
+}
+
 QString pathText(const std::filesystem::path& path)
 {
     return QString::fromStdString(path.string());

@@ -41,6 +41,7 @@ QString countText(qint64 count);
 QString shortCountText(qint64 count);
 QString durationText(double seconds);
 QString gigabytesText(double gigabytes);
+QString bytesText(qint64 bytes);
 
 /// File names between Qt and the engine, both UTF-8.
 QString pathText(const std::filesystem::path& path);

@@ -113,9 +113,9 @@ Theme Theme::dark()
     };
 }
 
-Theme Theme::of(const QWidget& widget)
+Theme Theme::of(const QWidget&)
 {
-    return widget.palette().color(QPalette::Window).lightness() < 128 ? dark() : light();
+    return QApplication::palette().color(QPalette::Window).lightness() < 128 ? dark() : light();
 }
 
 QString Theme::styleSheet() const
@@ -173,7 +173,9 @@ QComboBox { color: @ink; background: @field; border: 1px solid @fieldLine; borde
   padding: 6px 10px; min-height: 18px; }
 QComboBox:focus { border: 2px solid @accentText; padding: 5px 9px; }
 QComboBox:disabled { color: @muted; background: @ground; border-color: @line; }
-QComboBox::drop-down { border: none; width: 22px; }
+QComboBox::drop-down { border: none; width: 24px; }
+QComboBox::down-arrow { image: none; width: 0px; height: 0px; border-left: 4px solid @field;
+  border-right: 4px solid @field; border-top: 5px solid @muted; }
 QComboBox QAbstractItemView { color: @ink; background: @card; border: 1px solid @line;
   selection-background-color: @selected; selection-color: @ink; }
 
@@ -188,6 +190,7 @@ QListView::item, QTreeView::item { padding: 5px 6px; border: none; }
 QListView::item:hover, QTreeView::item:hover { background: @ground; }
 QListView::item:selected, QTreeView::item:selected, QTableView::item:selected { color: @ink;
   background: @selected; }
+QTableView::item { padding: 0 6px; }
 QHeaderView { background: @card; }
 QHeaderView::section { color: @muted; background: @card; border: none; border-bottom: 1px solid @line;
   padding: 5px 6px; font-weight: 400; }

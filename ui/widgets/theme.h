@@ -54,7 +54,8 @@ struct Theme {
 
     static Theme light();
     static Theme dark();
-    /// The theme that a widget is shown in, told from its palette.
+    /// The theme that a widget is shown in, told from the program's palette (a style sheet may have
+    /// changed the widget's own).
     static Theme of(const QWidget& widget);
 
     QString styleSheet() const;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -29,6 +30,12 @@ inline Report load_report(torch::autograd::AutogradContext* context)
 {
     return {reinterpret_cast<GradTape*>(context->saved_data["tape"].toInt()),
             {context->saved_data["weight"].toInt(), context->saved_data["bias"].toInt()}};
+}
+
+/// A custom function does not take an undefined tensor.
+inline std::optional<at::Tensor> optional_bias(const at::Tensor& bias)
+{
+    return bias.defined() ? std::optional(bias) : std::nullopt;
 }
 
 } // namespace velamen::dpsgd

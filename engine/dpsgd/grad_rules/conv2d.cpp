@@ -4,6 +4,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -124,8 +125,8 @@ private:
 
 struct ConvFunction : torch::autograd::Function<ConvFunction> {
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
-                              const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
-                              std::int64_t padding, const Report& report)
+                              const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                              std::int64_t stride, std::int64_t padding, const Report& report)
     {
         save_report(context, report);
         context->saved_data["stride"] = stride;
@@ -157,7 +158,8 @@ struct ConvFunction : torch::autograd::Function<ConvFunction> {
 at::Tensor taped_conv2d(GradTape& tape, Slots slots, const at::Tensor& x, const at::Tensor& weight,
                         const at::Tensor& bias, std::int64_t stride, std::int64_t padding)
 {
-    return ConvFunction::apply(x, weight, bias, stride, padding, Report{&tape, slots});
+    return ConvFunction::apply(x, weight, optional_bias(bias), stride, padding,
+                               Report{&tape, slots});
 }
 
 } // namespace velamen::dpsgd

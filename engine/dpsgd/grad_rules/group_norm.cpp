@@ -3,6 +3,7 @@
 #include "engine/dpsgd/grad_rules/group_norm.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -16,8 +17,9 @@ namespace {
 
 struct GroupNormFunction : torch::autograd::Function<GroupNormFunction> {
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
-                              std::int64_t groups, const at::Tensor& weight, const at::Tensor& bias,
-                              double eps, const Report& report)
+                              std::int64_t groups, const at::Tensor& weight,
+                              const std::optional<at::Tensor>& bias, double eps,
+                              const Report& report)
     {
         save_report(context, report);
         context->saved_data["groups"] = groups;
@@ -67,7 +69,8 @@ struct GroupNormFunction : torch::autograd::Function<GroupNormFunction> {
 at::Tensor taped_group_norm(GradTape& tape, Slots slots, const at::Tensor& x, std::int64_t groups,
                             const at::Tensor& weight, const at::Tensor& bias, double eps)
 {
-    return GroupNormFunction::apply(x, groups, weight, bias, eps, Report{&tape, slots});
+    return GroupNormFunction::apply(x, groups, weight, optional_bias(bias), eps,
+                                    Report{&tape, slots});
 }
 
 } // namespace velamen::dpsgd

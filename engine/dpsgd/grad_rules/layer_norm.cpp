@@ -3,6 +3,7 @@
 #include "engine/dpsgd/grad_rules/layer_norm.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -17,8 +18,8 @@ namespace {
 
 struct LayerNormFunction : torch::autograd::Function<LayerNormFunction> {
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
-                              const at::Tensor& weight, const at::Tensor& bias, double eps,
-                              const Report& report)
+                              const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                              double eps, const Report& report)
     {
         save_report(context, report);
         const at::Tensor input = x.contiguous();
@@ -57,7 +58,7 @@ struct LayerNormFunction : torch::autograd::Function<LayerNormFunction> {
 at::Tensor taped_layer_norm(GradTape& tape, Slots slots, const at::Tensor& x,
                             const at::Tensor& weight, const at::Tensor& bias, double eps)
 {
-    return LayerNormFunction::apply(x, weight, bias, eps, Report{&tape, slots});
+    return LayerNormFunction::apply(x, weight, optional_bias(bias), eps, Report{&tape, slots});
 }
 
 } // namespace velamen::dpsgd

@@ -3,6 +3,7 @@
 #include "engine/dpsgd/grad_rules/linear.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -82,7 +83,7 @@ private:
 
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
-                              const at::Tensor& weight, const at::Tensor& bias,
+                              const at::Tensor& weight, const std::optional<at::Tensor>& bias,
                               const Report& report)
     {
         save_report(context, report);
@@ -108,7 +109,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
 at::Tensor taped_linear(GradTape& tape, Slots slots, const at::Tensor& x, const at::Tensor& weight,
                         const at::Tensor& bias)
 {
-    return LinearFunction::apply(x, weight, bias, Report{&tape, slots});
+    return LinearFunction::apply(x, weight, optional_bias(bias), Report{&tape, slots});
 }
 
 } // namespace velamen::dpsgd

@@ -146,9 +146,12 @@ TEST_F(PrivateRun, LeavesNoPrivateNameAnywhere)
             EXPECT_EQ(text->find(test::kCanary), std::string::npos) << entry.path();
         }
     std::ifstream events(run() / "events.jsonl");
-    for (std::string line; std::getline(events, line);)
-        for (const auto& [key, value] : *io::Json::parse(line)->if_object())
+    for (std::string line; std::getline(events, line);) {
+        const auto json = io::Json::parse(line);
+        ASSERT_TRUE(json);
+        for (const auto& [key, value] : *json->if_object())
             keys.insert(key);
+    }
     EXPECT_EQ(keys,
               (std::set<std::string>{"event", "step", "epsilon", "noised_loss",
                                      "noised_gradient_norm", "learning_rate", "attempt", "run"}));
@@ -164,9 +167,10 @@ TEST_F(PrivateRun, AddRemoveNeverWritesTheExactCount)
     ASSERT_TRUE(outcome) << outcome.error().message;
     for (const fs::path& root : {run(), ledgers()})
         for (const auto& entry : fs::recursive_directory_iterator(root))
-            if (entry.is_regular_file() && entry.path().extension() == ".json")
+            if (entry.is_regular_file() && entry.path().extension() == ".json") {
                 EXPECT_EQ(core::read_file(entry.path())->find("137"), std::string::npos)
                     << entry.path();
+            }
 }
 
 TEST_F(PrivateRun, ResumesWhereItStoppedAndSpendsEachStepOnce)
