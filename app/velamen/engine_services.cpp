@@ -19,10 +19,10 @@ ui::Services engineServices(const std::filesystem::path& executable)
     services.forecast = [](const train::TrainingPlan& plan, bool measured) {
         return measured ? train::measure(plan) : train::forecast(plan);
     };
-    services.startRun
-        = [](const train::TrainingPlan& plan, const std::filesystem::path& runFolder) {
-              return train::start_private_run(plan, runFolder);
-          };
+    services.startRun = [](const train::TrainingPlan& plan,
+                           const std::filesystem::path& runFolder) {
+        return train::start_private_run(plan, runFolder);
+    };
     services.resumeRun = [](const std::filesystem::path& runFolder) {
         return train::resume_private_run(runFolder);
     };

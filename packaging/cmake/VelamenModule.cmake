@@ -89,5 +89,7 @@ function(velamen_test name)
   endif()
   add_test(NAME ${name} COMMAND ${target}
     --gtest_output=xml:${PROJECT_BINARY_DIR}/test-results/${name}.xml)
-  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+    # Tests share the cores: two OpenMP teams that spin for one core take many times as long.
+    ENVIRONMENT OMP_NUM_THREADS=1)
 endfunction()

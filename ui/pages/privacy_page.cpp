@@ -199,6 +199,7 @@ Card* PrivacyPage::makeBudgetCard()
     deltaLabel->setBuddy(delta_);
     deltaNote_ = makeText(TextRole::Note, {}, card);
     deltaNote_->setWordWrap(false);
+    deltaNote_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     row->addWidget(epsilonLabel);
     row->addWidget(epsilon_);
     row->addSpacing(space::kXs);

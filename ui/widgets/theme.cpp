@@ -183,6 +183,11 @@ QRadioButton, QCheckBox { spacing: 8px; padding: 2px; border: 1px solid transpar
 QRadioButton:focus, QCheckBox:focus { border-color: @accentText; }
 QRadioButton:disabled, QCheckBox:disabled { color: @muted; }
 
+QRadioButton::indicator { width: 14px; height: 14px; border: 1px solid @muted; border-radius: 8px;
+  background: @field; }
+QRadioButton::indicator:checked { width: 6px; height: 6px; border: 5px solid @accentText; border-radius: 8px; }
+QRadioButton::indicator:disabled { border-color: @fieldLine; }
+@darkBoxes
 QListView, QTreeView, QTableView { background: @card; border: 1px solid @line; border-radius: 7px;
   outline: none; gridline-color: @line; }
 QListView:focus, QTreeView:focus, QTableView:focus { border-color: @accentText; }
@@ -218,6 +223,14 @@ QFrame#railLine { background: @railLine; border: none; }
 QWidget#statusLine { background: @statusGround; border-top: 1px solid @line; }
 QWidget#statusLine QLabel { color: @muted; font-size: 12px; }
 )");
+    // Fusion outlines check boxes with a shade of the window, which vanishes on a dark one.
+    sheet.replace(QLatin1String("@darkBoxes"),
+                  isDark
+                      ? QStringLiteral("QCheckBox::indicator { width: 14px; height: 14px; "
+                                       "border: 1px solid @muted; border-radius: 3px; "
+                                       "background: @field; } "
+                                       "QCheckBox::indicator:checked { background: @accentText; }")
+                      : QString());
     const auto blend = [this](double share) {
         const auto mix = [share](int a, int b) { return static_cast<int>(a + share * (b - a)); };
         return QColor(mix(card.red(), accent.red()), mix(card.green(), accent.green()),

@@ -66,8 +66,7 @@ Result<std::unique_ptr<PrivateModel>> PrivateModel::create(const TrainingPlan& p
     VELAMEN_ASSIGN(const auto alive, checkpoint::select_tensors(all, plan.selection, true));
     std::vector<std::string> dead;
     for (const std::string& name : model->names_)
-        if (std::find(alive.begin(), alive.end(), name) == alive.end())
-            dead.push_back(name);
+        if (std::find(alive.begin(), alive.end(), name) == alive.end()) dead.push_back(name);
     VELAMEN_TRY(dpsgd::check_recorded(*model->tape_, model->trained_, dead));
     model->tape_->clear();
     return model;

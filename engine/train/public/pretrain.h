@@ -22,7 +22,7 @@ struct PretrainPlan {
     int image_size = 32;
     int image_channels = 1;
     int latent_channels = 3;
-    std::vector<std::int64_t> vae_channels {16, 16, 32, 64}; ///< f = 2^(levels-1)
+    std::vector<std::int64_t> vae_channels{16, 16, 32, 64}; ///< f = 2^(levels-1)
     std::vector<std::int64_t> unet_channels{64, 128};
     std::int64_t unet_head_count = 2;
     std::int64_t unet_groups = 16;

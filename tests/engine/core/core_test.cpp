@@ -49,8 +49,7 @@ TEST(AtomicFile, ReplacesInOneStep)
 
 TEST(AtomicFile, SaysWhenTheDiskIsFull)
 {
-    if (!std::filesystem::exists("/dev/full"))
-        GTEST_SKIP();
+    if (!std::filesystem::exists("/dev/full")) GTEST_SKIP();
     auto file = AppendFile::open("/dev/full");
     ASSERT_TRUE(file);
     const auto outcome = file->append("x");

@@ -149,12 +149,12 @@ TEST(ToImage, InterleavesColours)
 TEST_F(Generate, GivesTheSameBitsWhateverTheBatch)
 {
     for (const double eta : {0.0, 0.7}) {
-        GenerationRequest wanted = request(11);
+        GenerationRequest wanted = request(20);
         wanted.eta = eta;
-        wanted.batch = 11;
+        wanted.batch = 20;
         const auto together = draw(wanted);
-        ASSERT_EQ(together.size(), 11U);
-        for (const int batch : {1, 3, 8}) {
+        ASSERT_EQ(together.size(), 20U);
+        for (const int batch : {1, 3, 8, 17}) {
             wanted.batch = batch;
             const auto apart = draw(wanted);
             ASSERT_EQ(apart.size(), together.size());
