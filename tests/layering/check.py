@@ -48,6 +48,8 @@ MODULES = folders_of_modules()
 
 
 def module_of(path):
+    if path.startswith("ui/main_window."):
+        return "ui/pages"  # the window belongs to its pages
     best = None
     for folder in MODULES:
         if path.startswith(folder + "/") and (best is None or len(folder) > len(best)):

@@ -167,7 +167,7 @@ void EpsilonSlider::keyPressEvent(QKeyEvent* event)
     switch (event->key()) {
     case Qt::Key_Left:
     case Qt::Key_Down:
-        setEpsilon(std::max(kMin, twoDigits(now - stepAt(now - 1e-9))));
+        setEpsilon(std::max(kMin, twoDigits(now - stepAt(now * (1.0 - 1e-6)))));
         break;
     case Qt::Key_Right:
     case Qt::Key_Up:

@@ -235,7 +235,7 @@ void ImageGrid::relayout()
     }
     const int labelled = isFlow_ ? labelHeight() : 0;
     const int high =
-        rows() * (cell() + gap_ + labelled) + (isFlow_ ? 0 : labelHeight()) + 2 * kEdge;
+        rows() * (cell() + gap_ + labelled) + (isFlow_ ? 0 : labelHeight()) + 2 * kEdge - gap_;
     const int wide = isFlow_ ? 0 : leftMargin_ + columns_ * (cell() + gap_) + 2 * kEdge;
     verticalScrollBar()->setRange(0, std::max(0, high - viewport()->height()));
     verticalScrollBar()->setPageStep(viewport()->height());
@@ -268,12 +268,12 @@ void ImageGrid::reveal(int index)
     if (where.top() < 0)
         down->setValue(down->value() + where.top());
     else if (where.bottom() > viewport()->height())
-        down->setValue(down->value() + where.bottom() - viewport()->height());
+        down->setValue(down->value() + where.bottom() + 1 - viewport()->height());
     QScrollBar* right = horizontalScrollBar();
     if (where.left() < 0)
         right->setValue(right->value() + where.left());
     else if (where.right() > viewport()->width())
-        right->setValue(right->value() + where.right() - viewport()->width());
+        right->setValue(right->value() + where.right() + 1 - viewport()->width());
 }
 
 void ImageGrid::paintEvent(QPaintEvent* event)

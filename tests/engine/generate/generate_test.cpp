@@ -77,7 +77,7 @@ protected:
 
     static GenerationRequest request(int count)
     {
-        GenerationRequest wanted{.seed = 100, .guidance = 0.5, .steps = 4};
+        GenerationRequest wanted{.seed = 100, .guidance = 0.5, .steps = 3};
         for (int i = 0; i < count; ++i)
             wanted.classes.push_back(i % kClasses);
         return wanted;
@@ -149,12 +149,12 @@ TEST(ToImage, InterleavesColours)
 TEST_F(Generate, GivesTheSameBitsWhateverTheBatch)
 {
     for (const double eta : {0.0, 0.7}) {
-        GenerationRequest wanted = request(20);
+        GenerationRequest wanted = request(18);
         wanted.eta = eta;
-        wanted.batch = 20;
+        wanted.batch = 18;
         const auto together = draw(wanted);
-        ASSERT_EQ(together.size(), 20U);
-        for (const int batch : {1, 3, 8, 17}) {
+        ASSERT_EQ(together.size(), 18U);
+        for (const int batch : {3, 8, 17}) {
             wanted.batch = batch;
             const auto apart = draw(wanted);
             ASSERT_EQ(apart.size(), together.size());
