@@ -19,10 +19,8 @@ if(VELAMEN_CCACHE)
     CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
     ${VELAMEN_CCACHE})
 endif()
-find_program(VELAMEN_MOLD mold)
-if(VELAMEN_MOLD)
-  add_link_options(-fuse-ld=mold)
-endif()
+# Not mold: version 1.10 of Debian 12 writes a RELRO segment that starts below its page, and the program
+# does not start ("cannot apply additional memory protection after relocation").
 
 add_library(velamen_warnings INTERFACE)
 target_compile_options(velamen_warnings INTERFACE

@@ -1,40 +1,26 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The wake-up is an event without content, so that nothing but our own mutexes orders the threads.
+// The wake-up is a queued call without arguments, so that nothing but our own mutexes orders the
+// threads. Called by name: then no object of ours travels through Qt's queue.
 
 #include "ui/workers/worker.h"
 
-#include <QCoreApplication>
-#include <QEvent>
+#include <QMetaObject>
 
 namespace velamen::ui {
 
-namespace {
-
-QEvent::Type wakeType()
-{
-    static const auto type = static_cast<QEvent::Type>(QEvent::registerEventType());
-    return type;
-}
-
-} // namespace
-
-Worker::Worker(QObject* parent) : QObject(parent)
-{
-    wakeType(); // registered before any thread asks for it
-}
+Worker::Worker(QObject* parent) : QObject(parent) {}
 
 void Worker::wake() noexcept
 {
-    if (!isWakePosted_.exchange(true)) QCoreApplication::postEvent(this, new QEvent(wakeType()));
+    if (!isWakePosted_.exchange(true))
+        QMetaObject::invokeMethod(this, "receiveWake", Qt::QueuedConnection);
 }
 
-bool Worker::event(QEvent* event)
+void Worker::receiveWake()
 {
-    if (event->type() != wakeType()) return QObject::event(event);
     isWakePosted_.store(false);
     woken();
-    return true;
 }
 
 } // namespace velamen::ui

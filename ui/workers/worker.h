@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // What every worker shares: a wake-up from its thread to the GUI thread. Values are handed over
-// under the worker's own mutex; the event only says that there are some. Not a thread and not a
+// under the worker's own mutex; the wake-up only says that there are some. Not a thread and not a
 // queue.
 
 #pragma once
@@ -24,9 +24,10 @@ protected:
     void wake() noexcept;
     /// On the GUI thread.
     virtual void woken() = 0;
-    bool event(QEvent* event) final;
 
 private:
+    Q_INVOKABLE void receiveWake();
+
     std::atomic<bool> isWakePosted_{false};
 };
 
