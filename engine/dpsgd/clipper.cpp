@@ -170,10 +170,15 @@ Result<ClippedSum> Clipper::finish(data::PoissonDraw&& draw)
     const data::PoissonDraw used(std::move(draw));
     const bool is_whole =
         !is_broken_ && view_.units == static_cast<std::int64_t>(used.units().size());
-    for (std::size_t i = 0; i < sums_.size(); ++i)
-        if (!sums_[i].defined())
-            sums_[i] = at::zeros(trained_[i].tensor.sizes(),
-                                 trained_[i].tensor.options().dtype(at::kFloat));
+    try {
+        for (std::size_t i = 0; i < sums_.size(); ++i)
+            if (!sums_[i].defined())
+                sums_[i] = at::zeros(trained_[i].tensor.sizes(),
+                                     trained_[i].tensor.options().dtype(at::kFloat));
+    } catch (const std::exception&) {
+        reset();
+        return fail(ErrorCode::OutOfMemory, "no memory for the sum of a step");
+    }
     ClippedSum sum(std::exchange(sums_, {}), loss_sum_, clip_, batch_);
     reset();
     if (!is_whole)
