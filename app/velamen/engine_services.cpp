@@ -37,6 +37,8 @@ ui::Services engineServices(const std::filesystem::path& executable)
     };
     services.verify = release::verify;
     services.ledgerOf = ledgerOf;
+    services.readRun = train::read_run;
+    services.readPlan = planOf;
     services.demoCheckpoint = resources.lettersCheckpoint;
     services.demoSource = resources.digits;
     return services;

@@ -6,22 +6,27 @@
 
 #include <compare>
 #include <concepts>
-#include <string>
 
 #include "engine/core/result.h"
 
 namespace velamen {
 
+namespace detail {
+/// "The epsilon -1 is out of range." with "Give a value that is at least 0." as its way out.
+Error out_of_range(const char* name, const char* range, double value);
+} // namespace detail
+
 /// A number with one meaning and one valid range. `Tag` supplies both:
-/// `static constexpr const char* name` and `static constexpr bool valid(Rep)`.
+/// `static constexpr const char* name`, `static constexpr const char* range` (what it has to be, in
+/// words) and `static constexpr bool valid(Rep)`.
 template <class Tag, std::totally_ordered Rep = double>
 class Quantity {
 public:
     static Result<Quantity> create(Rep value)
     {
         if (!Tag::valid(value))
-            return fail(ErrorCode::InvalidArgument,
-                        std::string(Tag::name) + " out of range: " + std::to_string(value));
+            return tl::unexpected(
+                detail::out_of_range(Tag::name, Tag::range, static_cast<double>(value)));
         return Quantity(value);
     }
 

@@ -15,14 +15,17 @@ namespace velamen::privacy {
 
 struct EpsilonTag {
     static constexpr const char* name = "epsilon";
+    static constexpr const char* range = "at least 0";
     static constexpr bool valid(double v) { return v >= 0.0; } // +inf: not private
 };
 struct DeltaTag {
     static constexpr const char* name = "delta";
+    static constexpr const char* range = "above 0 and below 1";
     static constexpr bool valid(double v) { return v > 0.0 && v < 1.0; }
 };
 struct NoiseMultiplierTag {
     static constexpr const char* name = "noise multiplier";
+    static constexpr const char* range = "above 0 and finite";
     static constexpr bool valid(double v)
     {
         return v > 0.0 && v <= std::numeric_limits<double>::max();
@@ -30,10 +33,12 @@ struct NoiseMultiplierTag {
 };
 struct SamplingRateTag {
     static constexpr const char* name = "sampling rate";
+    static constexpr const char* range = "above 0 and at most 1";
     static constexpr bool valid(double v) { return v > 0.0 && v <= 1.0; }
 };
 struct ClippingNormTag {
     static constexpr const char* name = "clipping norm";
+    static constexpr const char* range = "above 0 and finite";
     static constexpr bool valid(double v)
     {
         return v > 0.0 && v <= std::numeric_limits<double>::max();
@@ -41,10 +46,12 @@ struct ClippingNormTag {
 };
 struct StepsTag {
     static constexpr const char* name = "steps";
+    static constexpr const char* range = "at least 1";
     static constexpr bool valid(std::int64_t v) { return v > 0; }
 };
 struct ExpectedBatchTag {
     static constexpr const char* name = "expected batch";
+    static constexpr const char* range = "above 0 and finite";
     static constexpr bool valid(double v)
     {
         return v > 0.0 && v <= std::numeric_limits<double>::max();

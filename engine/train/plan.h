@@ -70,7 +70,7 @@ struct PlanRequest {
     std::filesystem::path checkpoint;
     std::filesystem::path source;
     std::vector<std::string> classes;
-    double epsilon = 10.0;
+    double epsilon = 1.0;
     double delta = 0.0; ///< 0: privacy::default_delta
     privacy::Neighbours neighbours = privacy::Neighbours::ZeroOut;
     std::int64_t public_units = 0;

@@ -17,11 +17,12 @@
 #include <QTableView>
 #include <QTest>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "engine/core/file.h"
 #include "engine/image/codec.h"
 #include "tests/gui/fake_services.h"
-#include "tests/gui/studio_window.h"
+#include "tests/gui/studio_test.h"
 #include "tests/support/temp_dir.h"
 #include "ui/widgets/epsilon_gauge.h"
 #include "ui/widgets/image_grid.h"
@@ -31,24 +32,9 @@
 namespace velamen::test {
 namespace {
 
-constexpr int kPatience = 20'000; // ms
-
-class StudioWindowTest : public testing::Test {
+class StudioWindowTest : public StudioTest {
 protected:
-    void open(const FakeOptions& options = quick())
-    {
-        made_ = std::make_unique<StudioWindow>(fakeServices(options));
-        failures_ = std::make_unique<QSignalSpy>(&studio(), &ui::Studio::failed);
-        window().show();
-    }
-    void TearDown() override
-    {
-        // The next test starts from a project of its own.
-        failures_.reset();
-        made_.reset();
-        std::error_code ignored;
-        std::filesystem::remove_all(core::user_data_directory(), ignored);
-    }
+    void open(const FakeOptions& options = quick()) { openWith(fakeServices(options)); }
 
     static FakeOptions quick()
     {
@@ -58,61 +44,6 @@ protected:
                 .encodeMicroseconds = 50,
                 .imageMicroseconds = 500};
     }
-
-    ui::Studio& studio() { return made_->studio; }
-    ui::MainWindow& window() { return made_->window; }
-    ui::Dialogs& dialogs() { return made_->dialogs; }
-
-    template <class T = QWidget>
-    T* find(const char* name)
-    {
-        auto* found = window().findChild<T*>(QString::fromLatin1(name));
-        EXPECT_NE(found, nullptr) << name;
-        return found;
-    }
-
-    void click(const char* name)
-    {
-        auto* button = find<QAbstractButton>(name);
-        ASSERT_NE(button, nullptr);
-        for (QWidget* above = button->parentWidget(); above; above = above->parentWidget())
-            if (auto* area = qobject_cast<QScrollArea*>(above)) area->ensureWidgetVisible(button);
-        ASSERT_TRUE(button->isVisible()) << name;
-        ASSERT_TRUE(button->isEnabled()) << name << ": " << button->toolTip().toStdString();
-        // On the mark of a check box: its text may be narrower than the widget.
-        const bool isMark = qobject_cast<QPushButton*>(button) == nullptr;
-        QTest::mouseClick(button, Qt::LeftButton, {},
-                          isMark ? QPoint(10, button->height() / 2) : QPoint());
-    }
-
-    bool until(const std::function<bool()>& done) { return QTest::qWaitFor(done, kPatience); }
-
-    /// The demo project, planned and confirmed with clicks.
-    void confirmDemo()
-    {
-        click("start.demo");
-        ASSERT_TRUE(until([&] { return studio().manifest() && studio().inspection(); }));
-        click("rail.privacy");
-        click("privacy.units.public");
-        ASSERT_TRUE(until([&] { return studio().plan().has_value(); }));
-        click("privacy.next");
-        for (const char* box : {"confirm.unit", "confirm.classes"})
-            if (auto* check = find<QCheckBox>(box); check->isVisible()) click(box);
-        made_->dialogs.messages.setNextAnswer(0); // a large epsilon has to be typed again
-        click("privacy.next");
-        ASSERT_TRUE(studio().isConfirmed());
-    }
-
-    void trainToTheEnd()
-    {
-        click("rail.train");
-        click("train.start");
-        ASSERT_TRUE(until([&] { return studio().runState() == ui::RunState::Done; }));
-        ASSERT_TRUE(until([&] { return studio().lastRun().has_value(); }));
-    }
-
-    std::unique_ptr<StudioWindow> made_;
-    std::unique_ptr<QSignalSpy> failures_;
 };
 
 TEST_F(StudioWindowTest, LeadsFromPrivateImagesToAVerifiedRelease)
@@ -393,6 +324,9 @@ TEST_F(StudioWindowTest, EveryButtonAndFieldHasANameForAssistiveTools)
 
 int main(int argc, char** argv)
 {
+    // A window that grows without end fails here instead of taking the machine with it.
+    const rlimit memory{std::size_t{8} << 30, std::size_t{8} << 30};
+    setrlimit(RLIMIT_AS, &memory);
     const velamen::test::TempDir home;
     qputenv("XDG_DATA_HOME", home.path().c_str());
     QApplication application(argc, argv);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <random>
 
+#include "engine/core/assert.h"
 #include "engine/core/file.h"
 #include "ui/models/request_json.h"
 #include "ui/models/studio_state.h"
@@ -37,6 +38,10 @@ Studio::Studio(Services services, QObject* parent)
     : QObject(parent), state_(std::make_unique<State>(*this, std::move(services)))
 {
     State& s = *state_;
+    const Services& all = s.services;
+    VELAMEN_ASSERT(all.scan && all.thumbnail && all.inspect && all.makePlan && all.forecast);
+    VELAMEN_ASSERT(all.startRun && all.resumeRun && all.readRun && all.readPlan && all.ledgerOf);
+    VELAMEN_ASSERT(all.openGeneration && all.writeRelease && all.verify);
     s.saveTimer.setSingleShot(true);
     s.saveTimer.setInterval(kSaveMilliseconds);
     connect(&s.saveTimer, &QTimer::timeout, this, [this] { state_->saveNow(); });
@@ -116,6 +121,10 @@ void Studio::openDemo()
         return;
     }
     state_->adopt(std::move(*demo));
+    if (!isThere) { // the budget of `velamen-cli demo`
+        state_->request.epsilon = 10.0;
+        state_->request.delta = 1e-5;
+    }
     if (source().empty()) chooseSource(state_->services.demoSource);
     if (checkpoint().empty()) chooseCheckpoint(state_->services.demoCheckpoint);
 }

@@ -255,7 +255,7 @@ void Studio::State::log(const QString& text)
 
 void Studio::State::readLastRun()
 {
-    if (runFolder.empty() || !services.readRun) return;
+    if (runFolder.empty()) return;
     struct Read {
         train::RunRecord record;
         std::optional<train::TrainingPlan> plan;
@@ -266,8 +266,7 @@ void Studio::State::readLastRun()
          folder = runFolder](std::stop_token, const TaskWorker::Report&) -> Result<Read> {
             VELAMEN_ASSIGN(auto record, readRun(folder));
             Read read{std::move(record), std::nullopt};
-            if (readPlan)
-                if (auto made = readPlan(folder)) read.plan = std::move(*made);
+            if (auto made = readPlan(folder)) read.plan = std::move(*made);
             return read;
         },
         [this](Result<Read> read) {

@@ -18,6 +18,7 @@
 #include "engine/privacy/explain.h"
 #include "ui/widgets/badge.h"
 #include "ui/widgets/card.h"
+#include "ui/widgets/curve.h"
 #include "ui/widgets/epsilon_gauge.h"
 #include "ui/widgets/image_grid.h"
 #include "ui/widgets/notice.h"

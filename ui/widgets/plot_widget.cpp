@@ -26,6 +26,7 @@
 #include <limits>
 #include <optional>
 
+#include "ui/widgets/curve.h"
 #include "ui/widgets/text.h"
 #include "ui/widgets/theme.h"
 
@@ -48,8 +49,19 @@ struct Span {
     bool isEmpty() const { return !(low <= high); }
     void add(double value)
     {
+        if (!std::isfinite(value)) return;
         low = std::min(low, value);
         high = std::max(high, value);
+    }
+    /// Values that differ by rounding alone get room around them: ticks closer than the resolution
+    /// of a double cannot be drawn.
+    void widen()
+    {
+        const double size = std::max(std::abs(low), std::abs(high));
+        if (high - low > 1e-6 * size) return;
+        const double half = std::max(size * 0.1, 0.5);
+        low -= half;
+        high += half;
     }
 };
 
@@ -149,48 +161,6 @@ private:
 };
 
 } // namespace
-
-std::vector<QPointF> decimate(const std::vector<QPointF>& points, int columns)
-{
-    const auto wanted = static_cast<std::size_t>(std::max(columns, 1));
-    if (points.size() <= 2 * wanted) return points;
-    const double first = points.front().x();
-    const double width = (points.back().x() - first) / static_cast<double>(wanted);
-    if (!(width > 0.0)) return {points.front(), points.back()};
-    std::vector<QPointF> out;
-    out.reserve(2 * wanted);
-    std::size_t begin = 0;
-    for (std::size_t column = 0; column < wanted && begin < points.size(); ++column) {
-        const double end = first + width * static_cast<double>(column + 1);
-        std::size_t low = begin;
-        std::size_t high = begin;
-        std::size_t i = begin;
-        while (i < points.size() && (points[i].x() < end || column + 1 == wanted)) {
-            if (points[i].y() < points[low].y()) low = i;
-            if (points[i].y() > points[high].y()) high = i;
-            ++i;
-        }
-        if (i == begin) continue;
-        out.push_back(points[std::min(low, high)]);
-        if (low != high) out.push_back(points[std::max(low, high)]);
-        begin = i;
-    }
-    return out;
-}
-
-std::vector<QPointF> smoothed(const std::vector<QPointF>& points, double decay)
-{
-    std::vector<QPointF> out;
-    out.reserve(points.size());
-    double sum = 0.0;
-    double weight = 0.0;
-    for (const QPointF& point : points) {
-        sum = decay * sum + (1.0 - decay) * point.y();
-        weight = decay * weight + (1.0 - decay);
-        out.emplace_back(point.x(), sum / weight);
-    }
-    return out;
-}
 
 struct PlotWidget::State {
     explicit State(PlotWidget* widget) : owner(widget) {}
@@ -308,6 +278,7 @@ struct PlotWidget::State {
         }
         if (across.isEmpty()) across = {0.0, 1.0};
         if (across.low >= across.high) across.high = across.low + 1.0;
+        across.widen();
         if (up.isEmpty()) up = {isLog ? 0.1 : 0.0, 1.0};
         setsRange = true;
         const double xStep = niceStep(across.high - across.low, std::max(2, owner->width() / 130));
@@ -321,10 +292,7 @@ struct PlotWidget::State {
             if (up.high <= up.low * 1.05) up = {up.low / 2.0, up.high * 2.0};
             y->setRange(up.low * 0.95, up.high * 1.05);
         } else {
-            if (up.high <= up.low) {
-                const double half = std::max(std::abs(up.low) * 0.1, 0.5);
-                up = {up.low - half, up.high + half};
-            }
+            up.widen();
             const double step = niceStep(up.high - up.low, std::max(2, owner->height() / 45));
             auto* value = static_cast<QValueAxis*>(y);
             value->setTickType(QValueAxis::TicksDynamic);

@@ -81,10 +81,4 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// For each of `columns` equal stretches of x the smallest and the largest y, in order of x: at
-/// most 2 * columns points, and every spike survives.
-std::vector<QPointF> decimate(const std::vector<QPointF>& points, int columns);
-/// Exponential moving average with bias correction, as the strong line beside a thin one.
-std::vector<QPointF> smoothed(const std::vector<QPointF>& points, double decay = 0.9);
-
 } // namespace velamen::ui

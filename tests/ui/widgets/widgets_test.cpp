@@ -18,6 +18,7 @@
 #include "tests/support/temp_dir.h"
 #include "ui/widgets/badge.h"
 #include "ui/widgets/bar.h"
+#include "ui/widgets/curve.h"
 #include "ui/widgets/dialogs.h"
 #include "ui/widgets/epsilon_gauge.h"
 #include "ui/widgets/epsilon_slider.h"
@@ -150,6 +151,20 @@ TEST(PlotWidget, KeepsTheCurveOnALogarithmicAxisThroughZeroAndNan)
     plot.flush();
     EXPECT_EQ(plot.drawnPoints(series), 3);
     EXPECT_FALSE(plot.isZoomed());
+}
+
+TEST(PlotWidget, DrawsValuesThatDifferByRoundingAlone)
+{
+    // One point and its moving average, which is the same but for the last bit.
+    PlotWidget plot;
+    const int thin = plot.addSeries(QStringLiteral("loss"), PlotWidget::SeriesStyle::Thin);
+    const int strong = plot.addSeries(QStringLiteral("smoothed"), PlotWidget::SeriesStyle::Strong);
+    plot.show();
+    plot.setPoints(thin, {{1, 0.26}});
+    plot.setPoints(strong, {{1, std::nextafter(0.26, 1.0)}});
+    plot.flush();
+    QTest::qWait(50); // the chart lays its ticks out when events are handled
+    EXPECT_EQ(plot.drawnPoints(strong), 1);
 }
 
 TEST(PlotWidget, SavesAllPointsAsNumbersAndAPictureAsShown)

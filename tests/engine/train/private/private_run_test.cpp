@@ -5,6 +5,7 @@
 #include <set>
 #include <thread>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "engine/privacy/accountant.h"
 #include "engine/privacy/ledger.h"
 #include "engine/train/private/private_session.h"
+#include "tests/support/leaks.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"
 
@@ -139,12 +141,8 @@ TEST_F(PrivateRun, LeavesNoPrivateNameAnywhere)
     ASSERT_TRUE(train(p, run(), recorder));
     std::set<std::string> keys;
     for (const fs::path& root : {run(), ledgers()})
-        for (const auto& entry : fs::recursive_directory_iterator(root)) {
-            if (!entry.is_regular_file()) continue;
-            const auto text = core::read_file(entry.path());
-            ASSERT_TRUE(text);
-            EXPECT_EQ(text->find(test::kCanary), std::string::npos) << entry.path();
-        }
+        EXPECT_THAT(test::leaks_in(root, {.texts = {test::kCanary}, .numbers = {}}),
+                    testing::IsEmpty());
     std::ifstream events(run() / "events.jsonl");
     for (std::string line; std::getline(events, line);) {
         const auto json = io::Json::parse(line);
@@ -165,12 +163,10 @@ TEST_F(PrivateRun, AddRemoveNeverWritesTheExactCount)
     Recorder recorder;
     const auto outcome = train(p, run(), recorder);
     ASSERT_TRUE(outcome) << outcome.error().message;
+    // Nor the counts of the two classes, 69 and 68.
     for (const fs::path& root : {run(), ledgers()})
-        for (const auto& entry : fs::recursive_directory_iterator(root))
-            if (entry.is_regular_file() && entry.path().extension() == ".json") {
-                EXPECT_EQ(core::read_file(entry.path())->find("137"), std::string::npos)
-                    << entry.path();
-            }
+        EXPECT_THAT(test::leaks_in(root, {.texts = {}, .numbers = {"137", "69", "68"}}),
+                    testing::IsEmpty());
 }
 
 TEST_F(PrivateRun, ResumesWhereItStoppedAndSpendsEachStepOnce)
