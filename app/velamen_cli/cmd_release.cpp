@@ -77,7 +77,8 @@ int runVerify(const fs::path& zip, const Context& context)
                                   "lines, declared {:.4f}, delta {:g}; certificate status {}",
                                   found->images, found->epsilon_recomputed, found->ledger_lines,
                                   found->epsilon, found->delta, found->status)
-                    : fmt::format("NOT VALID: {} finding(s)", found->findings.size()));
+                    : fmt::format("NOT VALID: {} {}", found->findings.size(),
+                                  found->findings.size() == 1 ? "finding" : "findings"));
     return found->is_valid ? Ok : Refused;
 }
 

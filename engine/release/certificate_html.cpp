@@ -25,12 +25,12 @@ header p{margin:4px 0 0;color:var(--muted)}
 color:var(--good)}
 .badge.warn{background:var(--warn-ground);color:var(--warn)}
 section{background:#fff;border-radius:10px;padding:18px 22px;margin-bottom:14px}
-.big{display:flex;gap:36px;flex-wrap:wrap}
-.big b{display:block;font-size:30px;line-height:1.2}.big span{color:var(--muted);font-size:12px}
 table{border-collapse:collapse;width:100%}
 td{padding:4px 0;border-top:1px solid var(--line);vertical-align:top}
 tr:first-child td{border-top:0}td:first-child{color:var(--muted);width:38%;padding-right:12px}
 td:last-child{overflow-wrap:anywhere}
+.big td,.big td:first-child{color:inherit;width:25%}
+.big b{font-size:26px;line-height:1.2;white-space:nowrap}.big span{color:var(--muted);font-size:12px}
 ul{margin:0;padding-left:18px}li{margin:2px 0}
 details summary{cursor:pointer;color:var(--muted)}
 code{font-size:12px;overflow-wrap:anywhere}
@@ -113,16 +113,19 @@ std::string paragraph(std::string_view text) { return "<p>" + escaped(text) + "<
 
 std::string figures(const Certificate& c)
 {
+    // A table: it reads well even where style sheets do not.
     const auto figure = [](const std::string& number, std::string_view what) {
-        return "<div><b>" + escaped(number) + "</b><span>" + escaped(what) + "</span></div>\n";
+        return "<td><b>" + escaped(number) + "</b><br><span>" + escaped(what) + "</span></td>\n";
     };
-    return "<div class=\"big\">\n" + figure("ε = " + epsilon_text(c.epsilon), "certified limit")
-        + figure("δ = " + exact_text(c.delta), "chance that the limit fails")
+    return "<table class=\"big\" cellpadding=\"6\"><tr>\n"
+        + figure("ε = " + epsilon_text(c.epsilon), "certified limit")
+        + figure("δ = " + privacy::one_in(c.delta), "chance that the limit fails")
         + figure("ε = " + epsilon_text(c.spent.epsilon), "spent by this run")
         + figure("ε = "
                      + (c.spent.dataset ? epsilon_text(*c.spent.dataset) : std::string("no total")),
-                 "all " + std::to_string(c.spent.runs) + " run(s) on the dataset")
-        + "</div>\n";
+                 c.spent.runs == 1 ? "the only run on the dataset"
+                                   : "all " + std::to_string(c.spent.runs) + " runs on the dataset")
+        + "</tr></table>\n";
 }
 
 std::string guarantee(const Certificate& c)

@@ -29,6 +29,14 @@ std::string percent_text(double rate)
     return std::to_string(hundredths / 100) + "." + cents + " %";
 }
 
+/// Four decimals, rounded down: never more noise than there was.
+std::string noise_text(double multiplier)
+{
+    std::string text = std::to_string(std::floor(multiplier * 1e4 + 1e-9) / 1e4);
+    text.resize(text.find('.') + 5);
+    return text;
+}
+
 std::string status_sentence(const Certificate& c)
 {
     if (c.is_reproducible)
@@ -56,7 +64,7 @@ std::string statement(const Certificate& c)
         + " steps drew every unit independently with probability " + exact_text(c.rate)
         + ", clipped the gradient of each drawn unit to norm " + exact_text(c.clipping_norm)
         + " and added Gaussian noise with an effective multiplier of "
-        + exact_text(c.noise_effective) + " before the result was used";
+        + noise_text(c.noise_effective) + " before the result was used";
     text += c.noise_loss ? "; a loss curve with noise of its own is part of this. " : ". ";
     if (c.status == "Void") text += "This certificate is void: the following does not hold. ";
     text += "The model, every intermediate checkpoint of the run and everything made from them are "

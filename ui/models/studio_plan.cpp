@@ -85,7 +85,7 @@ std::optional<Error> Studio::State::missingForPlan() const
         return missing(tr("No public model is chosen."), tr("Choose one on the Model page."));
     if (!unitsArePublic)
         return missing(tr("It is not said yet whether the number of images is public."),
-                       tr("Answer the first question on the Privacy page."));
+                       tr("Answer that question on the Privacy page."));
     return std::nullopt;
 }
 

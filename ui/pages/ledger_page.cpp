@@ -84,7 +84,7 @@ LedgerPage::LedgerPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
     table_->horizontalHeader()->setHighlightSections(false);
     table_->horizontalHeader()->setSectionResizeMode(QHeaderView::Interactive);
     table_->horizontalHeader()->setStretchLastSection(true);
-    constexpr int kWidths[] = {60, 150, 86, 76, 90, 96, 110, 84, 120, 120};
+    constexpr int kWidths[] = {50, 146, 78, 64, 64, 80, 96, 72, 116, 120};
     for (int column = 0; column < model_->columnCount(); ++column)
         table_->setColumnWidth(column, kWidths[column]);
     empty_ = makeText(TextRole::Body, {}, holder);

@@ -381,7 +381,9 @@ void PrivacyPage::refreshBudget()
         deltaNote_->setText(request.delta == 0.0 ? tr("by rule, %1 images").arg(countText(units))
                                                  : tr("your choice"));
     } else {
-        delta_->addItem(tr("from the number"), 0.0);
+        delta_->addItem(request.delta > 0.0 ? QString::fromStdString(privacy::one_in(request.delta))
+                                            : tr("from the number"),
+                        request.delta);
         deltaNote_->setText({});
     }
     const QString rule =
