@@ -112,10 +112,11 @@ int runScan(const std::filesystem::path& folder, bool isPrivate, const Context& 
     json["units"] = manifest->units.size();
     json["images"] = manifest->images.size();
     io::Json classes = io::Json::array();
-    output.line(fmt::format("{} units, {} images, {} classes (private numbers)",
+    output.line(fmt::format("{} units, {} images, {} {} (private numbers)",
                             grouped(static_cast<long long>(manifest->units.size())),
                             grouped(static_cast<long long>(manifest->images.size())),
-                            manifest->classes.size()));
+                            manifest->classes.size(),
+                            manifest->classes.size() == 1 ? "class" : "classes"));
     for (std::size_t i = 0; i < manifest->classes.size(); ++i) {
         io::Json item = io::Json::object();
         item["name"] = manifest->classes[i];

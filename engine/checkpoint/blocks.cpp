@@ -146,6 +146,9 @@ Result<std::vector<std::string>> select_tensors(const std::vector<std::string>& 
     std::int64_t count = 0;
     for (auto& [order, index] : attention_index)
         index = ++count;
+    if (rule.kind != Rule::Kind::Full && count == 0)
+        return fail(ErrorCode::Unsupported, "this checkpoint has no transformer block to train",
+                    "choose a checkpoint with cross-attention");
     if (rule.kind != Rule::Kind::Full && rule.from > count)
         return fail(ErrorCode::InvalidArgument,
                     "the selection '" + selection + "' starts after the last of "

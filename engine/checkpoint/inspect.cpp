@@ -151,6 +151,11 @@ Result<Inspection> inspect_folder(const std::filesystem::path& folder, const std
             out.problems.push_back(file.error().message);
             continue;
         }
+        if (std::string_view(part.name) == kUNet.name && file->find("conv_in.weight") == nullptr)
+            return fail(ErrorCode::Corrupt,
+                        "the weights in " + (folder / part.name).string()
+                            + " are not a UNet's: there is no tensor conv_in.weight",
+                        "put the unet folder of the checkpoint there");
         add_component(part, *file, out);
         if (std::string_view(part.name) != kAutoencoder.name)
             for (const io::TensorView& tensor : file->tensors())

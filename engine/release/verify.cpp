@@ -293,8 +293,15 @@ private:
 Result<Verification> verify(const std::filesystem::path& zip)
 {
     VELAMEN_ASSIGN(archive::ZipReader reader, archive::ZipReader::open(zip));
+    const bool is_release = std::ranges::any_of(reader.entries(), [](const auto& entry) {
+        return entry.name == kCertificateJson || entry.name == kSums;
+    });
     Verification verification;
-    Check(reader, verification).run();
+    if (is_release)
+        Check(reader, verification).run();
+    else // one sentence instead of one for every file
+        verification.findings.push_back(
+            {kCertificateJson, "is missing: this zip is not a release that Velamen has written"});
     return verification;
 }
 

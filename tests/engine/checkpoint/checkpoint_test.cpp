@@ -309,6 +309,20 @@ TEST_F(CheckpointTest, InspectCountsWhatASelectionTrains)
     EXPECT_EQ(names, expected);
 }
 
+TEST_F(CheckpointTest, InspectNamesWeightsThatAreNotAUNets)
+{
+    tiny_.save(folder_);
+    std::filesystem::copy_file(folder_ / "vae/diffusion_pytorch_model.safetensors",
+                               folder_ / "unet/diffusion_pytorch_model.safetensors",
+                               std::filesystem::copy_options::overwrite_existing);
+    const auto refused = inspect(folder_, "attention", true);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::Corrupt);
+    EXPECT_NE(refused.error().message.find("not a UNet's"), std::string::npos);
+    EXPECT_EQ(select_tensors({"conv_in.weight"}, "attention", true).error().code,
+              ErrorCode::Unsupported);
+}
+
 TEST_F(CheckpointTest, SelectionsTakeWhatTheirNameSays)
 {
     tiny_.save(folder_);

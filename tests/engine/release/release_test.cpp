@@ -501,6 +501,7 @@ TEST(Verify, IsAnErrorOnlyWhenTheZipCannotBeRead)
     ASSERT_TRUE(result);
     EXPECT_FALSE(result->is_valid);
     EXPECT_TRUE(names(*result, "certificate.json"));
+    EXPECT_EQ(result->findings.size(), 1U);
 }
 
 } // namespace
