@@ -30,6 +30,7 @@ void addSample(CLI::App& app, Context& context);  ///< sample
 void addRelease(CLI::App& app, Context& context); ///< export, verify
 void addPublic(CLI::App& app, Context& context);  ///< pretrain, make-letters
 void addLedger(CLI::App& app, Context& context);
+void addAudit(CLI::App& app, Context& context); ///< audit --engine
 void addBench(CLI::App& app, Context& context);
 void addDemo(CLI::App& app, Context& context);
 

@@ -22,6 +22,7 @@ int main(int argc, char** argv)
     program.require_subcommand(1);
     program.fallthrough();
     program.add_flag("--json", context.json, "Answer in JSON");
+    app::addAudit(program, context);
     app::addDemo(program, context);
     app::addInspect(program, context);
     app::addBudget(program, context);
