@@ -25,7 +25,7 @@ public:
     bool exp_minus(auto coin)
     {
         std::uint64_t k = 1;
-        while (stream_.below(k) == 0 && coin())
+        while ((k == 1 || stream_.below(k) == 0) && coin())
             ++k;
         return k % 2 == 1;
     }
