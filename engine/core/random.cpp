@@ -149,10 +149,7 @@ void SecureStream::forget() noexcept
 
 SecureStream::~SecureStream() { forget(); }
 
-SecureStream::SecureStream(SecureStream&& other) noexcept : SecureStream(std::as_const(other))
-{
-    other.forget();
-}
+SecureStream::SecureStream(SecureStream&& other) noexcept { *this = std::move(other); }
 
 SecureStream& SecureStream::operator=(SecureStream&& other) noexcept
 {

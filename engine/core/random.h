@@ -71,7 +71,6 @@ public:
     void normals(std::span<float> out);
 
 private:
-    SecureStream(const SecureStream&) = default;
     SecureStream& operator=(const SecureStream&) = default;
     void forget() noexcept;
     void require_own_process() const;

@@ -18,8 +18,9 @@ namespace velamen::privacy {
 /// (2 s^2)) depends on neither, and so each moment equals that of the continuous Gaussian. The
 /// worse direction is the same as there (theorem 5), since x -> k - x keeps the grid. A loss
 /// released jointly with continuous noise has these moments too: effective multipliers hold as in
-/// events.h. Conversion: Canonne, Kamath, Steinke, arXiv 2004.00010, proposition 12. Every rounding
-/// goes up; infinity where that is the truth. Total and thread-safe.
+/// events.h, with the sigma of GridNoise::draw as the gradient's. Conversion: Canonne, Kamath,
+/// Steinke, arXiv 2004.00010, proposition 12. Every rounding goes up; infinity where that is the
+/// truth. Total and thread-safe.
 RdpBound hardened_epsilon(std::span<const Segment> segments, Delta delta);
 
 } // namespace velamen::privacy
