@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <limits>
 #include <new>
 #include <numbers>
 #include <unordered_map>
@@ -16,6 +17,20 @@
 #include "engine/dpsgd/kernel_calls.h"
 
 namespace velamen::dpsgd {
+
+namespace {
+
+/// The smallest float that is not below `stddev`: rounding never takes noise away.
+float at_least(double stddev)
+{
+    auto rounded = static_cast<float>(stddev);
+    if (static_cast<double>(rounded) < stddev)
+        rounded = std::nextafter(rounded, std::numeric_limits<float>::infinity());
+    VELAMEN_ASSERT(rounded > 0.0F && std::isfinite(rounded)); // 0 would mean: no noise
+    return rounded;
+}
+
+} // namespace
 
 double learning_rate_at(const OptimiserOptions& options, std::int64_t step) noexcept
 {
@@ -67,7 +82,7 @@ Result<StepReport> Optimiser::step(NoisyGradient&& gradient)
             const kernels::NoiseStreamId id = used.stream(static_cast<std::uint32_t>(i));
             kernels::PrivateUpdate job{
                 .id = &id,
-                .noise_stddev = static_cast<float>(used.stddev_),
+                .noise_stddev = at_least(used.stddev_),
                 .inverse_batch = static_cast<float>(1.0 / used.batch_),
                 .step = {.learning_rate = rate * trained_[i].learning_rate_scale,
                          .beta1 = options_.beta1,

@@ -5,9 +5,6 @@
 #include <set>
 #include <vector>
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <gtest/gtest.h>
 
 #include "engine/core/file.h"
@@ -78,23 +75,6 @@ TEST(SecureStream, DiffersByPurposeStepAndTensor)
             for (std::uint32_t tensor : {0, 1})
                 words.insert(SecureStream(*k, step, tensor).next_u64());
     EXPECT_EQ(words.size(), 8U);
-}
-
-TEST(SecureStream, KeysDifferAfterFork)
-{
-    int pipes[2];
-    ASSERT_EQ(pipe(pipes), 0);
-    const pid_t child = fork();
-    const auto word = [] { return SecureStream(StreamKey::fresh(), 0, 0).next_u64(); };
-    if (child == 0) {
-        const std::uint64_t value = word();
-        const ssize_t written = write(pipes[1], &value, sizeof value);
-        _exit(written == sizeof value ? 0 : 1);
-    }
-    std::uint64_t theirs = 0;
-    ASSERT_EQ(read(pipes[0], &theirs, sizeof theirs), static_cast<ssize_t>(sizeof theirs));
-    waitpid(child, nullptr, 0);
-    EXPECT_NE(theirs, word());
 }
 
 // stat: with 200,000 draws the mean lies within 5 standard errors, false alarm < 1e-6.

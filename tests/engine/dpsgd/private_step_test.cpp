@@ -68,7 +68,10 @@ TEST(NoisyGradient, UsesUpItsSpentStep)
     ASSERT_TRUE(step.is_live());
     NoisyGradient::release(empty_sum(trained, 1.0, 4.0), std::move(step), key);
     EXPECT_FALSE(step.is_live()); // NOLINT(bugprone-use-after-move): the point of the test
-    EXPECT_DEATH(NoisyGradient::release(empty_sum(trained, 1.0, 4.0), std::move(step), key), "");
+    // A process of its own: a forked one would end at the key already.
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(NoisyGradient::release(empty_sum(trained, 1.0, 4.0), std::move(step), key),
+                 "is_live");
 }
 
 /// The gradient that an optimiser received: with beta1 = 0 the first moment is the gradient itself.
@@ -77,6 +80,22 @@ at::Tensor released_gradient(NoisyGradient&& gradient, const TrainedTensors& tra
     Optimiser optimiser(trained, {.beta1 = 0.0});
     EXPECT_TRUE(optimiser.step(std::move(gradient)));
     return optimiser.export_state().at(1).second.clone();
+}
+
+TEST(NoisyGradient, NeverAddsLessNoiseThanItClaimsByRounding)
+{
+    // 1 + 2^-26 lies nearest to the float 1: the noise has to be that of the float above.
+    const auto key = core::StreamKey::reproducible(2);
+    const auto released = [&](double clip) {
+        const Model model = one_tensor(64);
+        const TrainedTensors trained = model.trained();
+        StepSource steps(1.0, 1.0);
+        return released_gradient(
+            NoisyGradient::release(empty_sum(trained, clip, 1.0), steps.next(), key), trained);
+    };
+    const at::Tensor claimed = released(1.0 + 0x1p-26), less = released(1.0);
+    EXPECT_TRUE((claimed.abs() >= less.abs()).all().item<bool>());
+    EXPECT_TRUE((claimed.abs() > less.abs()).any().item<bool>());
 }
 
 // An empty draw releases noise alone. Standard deviation sigma C / B within 5 standard errors
