@@ -15,6 +15,8 @@ namespace {
 
 // Below this the part of a capped draw is counted as lost altogether instead of put on the grid.
 constexpr double kNeverFull = 1e-30;
+// More than the relative error of the chance that a draw is full.
+constexpr double kSlack = 1e-11;
 
 /// A pmf with cells around [-bound, bound].
 LossPmf empty_pmf(double bound, double step)
@@ -106,8 +108,9 @@ LossPmfPair discretise_capped(const CappedLoss& event, double step, double log_m
         return pair;
     }
     const auto full = discretise_replace(event.full_rate, 0.5 * event.sigma, step, log_mass).remove;
-    return {.remove = mixture(full, event.full, pair.remove, 1.0 - event.full),
-            .add = mixture(full, event.full, pair.add, 1.0 - event.full)};
+    const double most = event.full * (1.0 + kSlack), rest = 1.0 - event.full * (1.0 - kSlack);
+    return {.remove = mixture(full, most, pair.remove, rest),
+            .add = mixture(full, most, pair.add, rest)};
 }
 
 template <class... F>
