@@ -22,7 +22,8 @@ Result<Epsilon> bounded_epsilon(const Plan& plan, std::span<const Segment> segme
                                 Neighbours relation)
 {
     VELAMEN_ASSIGN(const std::optional<double> epsilon, epsilon_of(plan, delta));
-    return epsilon ? checked<Epsilon>(*epsilon) : rdp_epsilon(segments, delta, relation).epsilon;
+    if (epsilon && std::isfinite(*epsilon)) return checked<Epsilon>(*epsilon);
+    return rdp_epsilon(segments, delta, relation).epsilon; // infinite where that is the truth
 }
 
 /// Smallest of a grid of delta with Renyi epsilon at most `epsilon`.
