@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "app/velamen_cli/bench_accountant.h"
 #include "app/velamen_cli/bench_dp_step.h"
 #include "app/velamen_cli/commands.h"
 
@@ -28,6 +29,36 @@ int run(const std::string& config, std::int64_t batch, const Context& context)
     return Ok;
 }
 
+double value_of(const io::Json& row, const char* key)
+{
+    return row.number_or(key, 0.0).value_or(0.0);
+}
+
+int runAccountant(const std::string& python, const Context& context)
+{
+    const Output output = context.output();
+    const auto result = benchAccountant(python);
+    if (!result) return output.fail(result.error());
+    output.answer(*result);
+    output.line("ms: epsilon / after other steps / calibration; ratio: dp_accounting's to ours");
+    const io::Json* vectors = result->find("vectors");
+    for (const io::Json& row : *vectors->if_array()) {
+        const auto value = [&](const char* part, const char* key) {
+            const io::Json* found = row.find(part);
+            return found == nullptr || !found->is_object() ? 0.0 : value_of(*found, key);
+        };
+        std::string line = fmt::format("rate {:<6} noise {:<4} steps {:<6}", value_of(row, "rate"),
+                                       value_of(row, "noise"), value_of(row, "steps"));
+        for (const char* key : {"fresh_seconds", "steps_only_seconds", "calibration_seconds"})
+            line += fmt::format("  {:8.2f}", 1e3 * value("velamen", key));
+        if (!python.empty())
+            line += fmt::format("  ratio {:.0f} / {:.0f} / {:.0f}", value("ratio", "fresh"),
+                                value("ratio", "steps_only"), value("ratio", "calibration"));
+        output.line(line);
+    }
+    return Ok;
+}
+
 } // namespace
 
 void addBench(CLI::App& app, Context& context)
@@ -35,6 +66,7 @@ void addBench(CLI::App& app, Context& context)
     struct Options {
         std::string config = "mnist";
         std::int64_t batch = 0;
+        std::string python;
     };
     auto o = std::make_shared<Options>();
     CLI::App* bench = app.add_subcommand("bench", "Benchmarks as ratios");
@@ -45,6 +77,10 @@ void addBench(CLI::App& app, Context& context)
         ->check(CLI::IsMember({"mnist", "cifar", "sd256"}))
         ->capture_default_str();
     step->add_option("--batch", o->batch, "Units a micro-batch (default: the configuration's)");
+    CLI::App* accountant = bench->add_subcommand(
+        "accountant", "Epsilon, other steps and calibration, against dp_accounting");
+    accountant->add_option("--python", o->python, "A python that has dp_accounting");
+    accountant->callback([o, &context] { context.exitCode = runAccountant(o->python, context); });
     step->callback([o, &context] { context.exitCode = run(o->config, o->batch, context); });
 }
 

@@ -66,21 +66,22 @@ tl::unexpected<Error> unreachable(const char* what, Epsilon target, const std::s
                 nearest);
 }
 
-Result<double> epsilon_at(double rate, double noise, Steps steps, Delta delta)
+Result<double> epsilon_at(double rate, double noise, Steps steps, Delta delta, Neighbours relation)
 {
     VELAMEN_ASSIGN(const auto q, SamplingRate::create(rate));
     VELAMEN_ASSIGN(const auto sigma, NoiseMultiplier::create(noise));
     const Segment segment{{q, sigma}, steps};
-    VELAMEN_ASSIGN(const auto epsilon, pld_epsilon({&segment, 1}, delta));
+    VELAMEN_ASSIGN(const auto epsilon, pld_epsilon({&segment, 1}, delta, relation));
     return epsilon.value();
 }
 
 } // namespace
 
-Result<NoiseMultiplier> calibrate_noise(Epsilon target, Delta delta, SamplingRate rate, Steps steps)
+Result<NoiseMultiplier> calibrate_noise(Epsilon target, Delta delta, SamplingRate rate, Steps steps,
+                                        Neighbours relation)
 {
     const Curve curve = [&](double log_noise) {
-        return epsilon_at(rate.value(), std::exp(log_noise), steps, delta);
+        return epsilon_at(rate.value(), std::exp(log_noise), steps, delta, relation);
     };
     double good = 0.0, bad = 0.0;
     VELAMEN_ASSIGN(double at_good, curve(0.0));
@@ -113,9 +114,10 @@ Result<NoiseMultiplier> calibrate_noise(Epsilon target, Delta delta, SamplingRat
     return NoiseMultiplier::create(std::exp(found));
 }
 
-Result<Steps> max_steps(Epsilon target, Delta delta, const SubsampledGaussian& event)
+Result<Steps> max_steps(Epsilon target, Delta delta, const SubsampledGaussian& event,
+                        Neighbours relation)
 {
-    VELAMEN_ASSIGN(const auto curve, PldCurve::create(event));
+    VELAMEN_ASSIGN(const auto curve, PldCurve::create(event, relation));
     const auto at = [&](std::int64_t steps) -> Result<double> {
         VELAMEN_ASSIGN(const auto epsilon, curve.epsilon_after(checked<Steps>(steps), delta));
         return epsilon.value();
@@ -160,10 +162,11 @@ Result<Steps> max_steps(Epsilon target, Delta delta, const SubsampledGaussian& e
     return Steps::create(good);
 }
 
-Result<SamplingRate> max_rate(Epsilon target, Delta delta, NoiseMultiplier noise, Steps steps)
+Result<SamplingRate> max_rate(Epsilon target, Delta delta, NoiseMultiplier noise, Steps steps,
+                              Neighbours relation)
 {
     const Curve curve = [&](double log_rate) {
-        return epsilon_at(std::min(1.0, std::exp(log_rate)), noise.value(), steps, delta);
+        return epsilon_at(std::min(1.0, std::exp(log_rate)), noise.value(), steps, delta, relation);
     };
     double bad = 0.0;
     VELAMEN_ASSIGN(double at_bad, curve(bad));

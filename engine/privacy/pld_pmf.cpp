@@ -17,30 +17,13 @@
 
 #include "engine/core/assert.h"
 #include "engine/privacy/normal.h"
+#include "engine/privacy/quadrature.h"
 
 namespace velamen::privacy {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kFar = 38.5; // phi is zero beyond, in doubles
-
-struct Node {
-    double at; // in [0, 1]
-    double weight;
-};
-constexpr std::array<Node, 3> kThree{
-    {{0.1127016653792583, 5.0 / 18.0}, {0.5, 8.0 / 18.0}, {0.8872983346207417, 5.0 / 18.0}}};
-constexpr std::array<Node, 5> kFive{{{0.04691007703066800, 0.11846344252809454},
-                                     {0.23076534494715845, 0.23931433524968324},
-                                     {0.5, 0.28444444444444444},
-                                     {0.76923465505284155, 0.23931433524968324},
-                                     {0.95308992296933200, 0.11846344252809454}}};
-
-double quick_expm1(double s)
-{
-    if (std::abs(s) > 0.01) return std::expm1(s);
-    return s * (1.0 + s / 2.0 * (1.0 + s / 3.0 * (1.0 + s / 4.0 * (1.0 + s / 5.0))));
-}
 
 /// The unsampled loss t = log(phi(z + mu) / phi(z)) in units z = x / sigma; decreasing in z.
 struct Pair {
@@ -109,16 +92,10 @@ Split integrate(const Pair& pair, const Dot& lower, const Dot& upper, bool has_u
                 double to)
 {
     Split sum;
-    const double width = to - from;
-    if (!(width > 0.0)) return sum;
-    if (width < 0.01) {
-        add_panel(pair, kThree, from, width, lower, upper, has_upper, sum);
-    } else {
-        const double count = std::ceil(width / 0.1);
-        for (double k = 0.0; k < count; ++k)
-            add_panel(pair, kFive, from + width * (k / count), width / count, lower, upper,
-                      has_upper, sum);
-    }
+    for_each_panel(from, to, std::max(1.0, pair.mu),
+                   [&](const auto& nodes, double start, double width) {
+                       add_panel(pair, nodes, start, width, lower, upper, has_upper, sum);
+                   });
     const double scale = pair.q / std::sqrt(2.0 * std::numbers::pi);
     sum.excess *= scale;
     sum.lack *= scale;
@@ -190,6 +167,7 @@ LossPmfPair discretise(double rate, double sigma, double step, double log_mass)
 
     if (rate == 1.0) {
         result.add = result.remove;
+        result.is_symmetric = true;
         return result;
     }
     for (std::size_t i = 0; i < count; ++i)

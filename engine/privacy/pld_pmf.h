@@ -24,6 +24,7 @@ struct LossPmf {
 struct LossPmfPair {
     LossPmf remove;
     LossPmf add;
+    bool is_symmetric = false; ///< both are the same
 };
 
 /// Where the loss of "remove" lies, but for exp(log_mass) of its probability; "add" is the mirror.
@@ -40,6 +41,11 @@ inline constexpr double kMostStep = 64.0;
 /// distribution whose delta(epsilon) meets the true one at every grid point and lies above between.
 /// Requires 0 < rate <= 1, step <= kMostStep and that the range fits into memory.
 LossPmfPair discretise(double rate, double sigma, double step, double log_mass);
+
+/// The same for the replacement of one unit: (1-q) N(0, s^2) + q N(-1, s^2) against (1-q) N(0, s^2)
+/// + q N(1, s^2), its own mirror image.
+LossRange replace_loss_range(double rate, double sigma, double log_mass);
+LossPmfPair discretise_replace(double rate, double sigma, double step, double log_mass);
 
 /// The same construction on every second grid point, from the finer grid without any loss.
 LossPmf coarsen(const LossPmf& fine);

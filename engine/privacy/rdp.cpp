@@ -13,6 +13,7 @@
 #include "engine/privacy/accountant.h"
 #include "engine/privacy/checked.h"
 #include "engine/privacy/normal.h"
+#include "engine/privacy/renyi.h"
 
 namespace velamen::privacy {
 namespace {
@@ -55,6 +56,7 @@ std::optional<double> log_a_fractional(double q, double sigma, double alpha)
     const double z0 = variance * (log_rest - log_q) + 0.5;
     const double scale = 1.0 / (std::numbers::sqrt2 * sigma);
     double log_binomial = 0.0, positive = -kInfinity, negative = -kInfinity;
+    double rounding = -kInfinity; // log of the sum of the terms times their round-off / 1e-15
     double before0 = kInfinity, before1 = kInfinity;
     bool is_negative = false;
     for (int i = 0; i < kMaxTerms; ++i) {
@@ -65,13 +67,15 @@ std::optional<double> log_a_fractional(double q, double sigma, double alpha)
             + log_erfc((z0 - j) * scale) - std::numbers::ln2;
         if (!std::isfinite(s0 + s1) && !(s0 == -kInfinity || s1 == -kInfinity)) return std::nullopt;
         const double largest = std::max(s0, s1);
+        rounding = log_add(rounding, largest + std::log(i + 4.0));
         double& sum = is_negative ? negative : positive;
         sum = log_add(sum, log_add(s0, s1));
         if (i > alpha && s0 <= before0 && s1 <= before1
             && largest < std::max(0.0, positive) - 28.0) {
             if (!(positive > negative)) return std::nullopt;
             const double total = positive + std::log1p(-std::exp(negative - positive));
-            return log_add(total, largest + std::numbers::ln2) + 1e-14 * (1.0 + std::abs(total));
+            return log_add(total, largest + std::numbers::ln2)
+                + 1e-15 * (1.0 + std::abs(total)) * (1.0 + std::exp(rounding - total));
         }
         before0 = s0;
         before1 = s1;
@@ -106,6 +110,18 @@ double divergence(const SubsampledGaussian& event, double alpha)
     return log_a(q, sigma, alpha) / (alpha - 1.0);
 }
 
+// The same when a unit is replaced. Without sampling the distance is 2; with it the way leads over
+// the dataset without the unit, by proposition 11 of arXiv 1702.07476 with p = q = 2. Adding a unit
+// diverges less than removing one (arXiv 1908.10530, theorem 5).
+double replaced(const SubsampledGaussian& event, double alpha)
+{
+    const double sigma = std::min(event.noise.value(), 1e100);
+    const double unsampled = sigma < 1e-100 ? kInfinity : 2.0 * alpha / sigma / sigma;
+    const double over = (alpha - 0.5) / (alpha - 1.0) * divergence(event, 2.0 * alpha)
+        + divergence(event, 2.0 * alpha - 1.0);
+    return std::min(unsampled, over);
+}
+
 std::vector<double> make_orders()
 {
     std::vector<double> orders;
@@ -118,7 +134,15 @@ std::vector<double> make_orders()
     return orders;
 }
 
-double epsilon_at(double r, double alpha, double delta)
+} // namespace
+
+std::span<const double> renyi_orders()
+{
+    static const std::vector<double> orders = make_orders();
+    return orders;
+}
+
+double renyi_epsilon(double r, double alpha, double delta)
 {
     if (delta * delta + std::expm1(-r) > 0.0) return 0.0; // total variation <= sqrt(1 - e^-KL)
     if (!std::isfinite(r)) return kInfinity;
@@ -127,31 +151,48 @@ double epsilon_at(double r, double alpha, double delta)
     return std::max(0.0, epsilon * (1.0 + 1e-14));
 }
 
-} // namespace
-
-double rdp_of(const SubsampledGaussian& event, Steps steps, double alpha)
+double renyi_log_delta(double r, double alpha, double epsilon)
 {
-    if (!(alpha > 1.0) || !std::isfinite(alpha)) return kInfinity;
-    return static_cast<double>(steps.value()) * divergence(event, alpha);
+    const double variation = 0.5 * std::log(-std::expm1(-r));
+    if (!std::isfinite(r) || !std::isfinite(epsilon))
+        return epsilon == kInfinity ? -kInfinity : 0.0;
+    const double log_delta =
+        (alpha - 1.0) * (r - epsilon + std::log1p(-1.0 / alpha)) - std::log(alpha);
+    return std::min({0.0, variation, log_delta + 1e-14 * std::abs(log_delta)});
 }
 
-RdpBound rdp_epsilon(std::span<const Segment> segments, Delta delta)
+RdpBound best_order(std::span<const double> divergences, double delta)
 {
-    static const std::vector<double> orders = make_orders();
+    const auto orders = renyi_orders();
     RdpBound best{checked<Epsilon>(kInfinity), orders.back(), true};
-    if (segments.empty()) return {checked<Epsilon>(0.0), orders.front(), false};
     double smallest = kInfinity;
     for (std::size_t i = 0; i < orders.size(); ++i) {
-        double r = 0.0;
-        for (const auto& segment : segments)
-            r += rdp_of(segment.event, segment.steps, orders[i]);
-        const double epsilon = epsilon_at(r, orders[i], delta.value());
+        const double epsilon = renyi_epsilon(divergences[i], orders[i], delta);
         if (epsilon < smallest) {
             smallest = epsilon;
             best = {checked<Epsilon>(epsilon), orders[i], i == 0 || i + 1 == orders.size()};
         }
     }
     return best;
+}
+
+double rdp_of(const SubsampledGaussian& event, Steps steps, double alpha, Neighbours relation)
+{
+    if (!(alpha > 1.0) || !std::isfinite(alpha)) return kInfinity;
+    const double one =
+        relation == Neighbours::ReplaceOne ? replaced(event, alpha) : divergence(event, alpha);
+    return static_cast<double>(steps.value()) * one;
+}
+
+RdpBound rdp_epsilon(std::span<const Segment> segments, Delta delta, Neighbours relation)
+{
+    const auto orders = renyi_orders();
+    if (segments.empty()) return {checked<Epsilon>(0.0), orders.front(), false};
+    std::vector<double> divergences(orders.size());
+    for (std::size_t i = 0; i < orders.size(); ++i)
+        for (const auto& segment : segments)
+            divergences[i] += rdp_of(segment.event, segment.steps, orders[i], relation);
+    return best_order(divergences, delta.value());
 }
 
 } // namespace velamen::privacy

@@ -69,15 +69,28 @@ using ExpectedBatch = Quantity<ExpectedBatchTag>;     ///< B = q * public number
 /// What two neighbouring datasets differ by. The noise is the same for all; only the accountant
 /// reads it.
 enum class Neighbours {
-    ZeroOut,   ///< one unit's contribution replaced by nothing; the number of units is public
-    AddRemove, ///< one unit more or less; the number of units is secret
+    ZeroOut,    ///< one unit's contribution replaced by nothing; the number of units is public
+    AddRemove,  ///< one unit more or less; the number of units is secret
+    ReplaceOne, ///< one unit replaced by any other; the number of units is public
 };
 
-/// "zero_out", "add_remove": the names in ledgers, plans and certificates.
+/// "zero_out", "add_remove", "replace_one".
 constexpr std::string_view name_of(Neighbours relation) noexcept
 {
-    return relation == Neighbours::ZeroOut ? "zero_out" : "add_remove";
+    switch (relation) {
+    case Neighbours::ZeroOut:
+        return "zero_out";
+    case Neighbours::AddRemove:
+        return "add_remove";
+    case Neighbours::ReplaceOne:
+        break;
+    }
+    return "replace_one";
 }
+/// For ledgers, plans and certificates: their epsilon is that of zero_out and add_remove, which
+/// would be too small for replace_one, so that name is refused.
 Result<Neighbours> neighbours_of(std::string_view name);
+/// For questions to the accountant alone: all three names.
+Result<Neighbours> any_neighbours_of(std::string_view name);
 
 } // namespace velamen::privacy

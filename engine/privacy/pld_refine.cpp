@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Which grid a question to the privacy loss distribution is answered on. Every grid gives an upper
+// bound, so the grid decides about tightness only: it starts at h = 1e-4 (coarser where that would
+// not fit into memory) and is halved until that changes the answer by less than 0.1 %; the change
+// is foretold from the doubled grid, as the error falls at least linearly.
+
+#include "engine/privacy/pld_refine.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <new>
+
+#include "engine/privacy/checked.h"
+#include "engine/privacy/normal.h"
+#include "engine/privacy/pld_compose.h"
+
+namespace velamen::privacy {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kSmallestDelta = 1e-12;
+constexpr int kCoarsest = -19; // h = 52.4
+// Per direction and window; three arrays of this size and the pmfs stay far below 1 GB.
+constexpr std::int64_t kUsualCells = std::int64_t{1} << 21;
+constexpr std::int64_t kMostCells = std::int64_t{1} << 23;
+
+/// max over both directions of `ask`, on the grid of `level` and on the next coarser one.
+struct Pass {
+    Answer fine, coarse;
+};
+
+template <class Ask>
+Pass run_pass(const Plan& plan, int level, const Ask& ask)
+{
+    std::vector<std::shared_ptr<const LossPmfPair>> pairs;
+    for (const auto& source : plan.sources)
+        pairs.push_back(source.grids->get(level, plan.log_mass()));
+    Pass pass;
+    const auto keep_worse = [](Answer& worst, const Answer& answer) {
+        worst.value = std::max(worst.value, answer.value);
+        worst.cells_needed = std::max(worst.cells_needed, answer.cells_needed);
+    };
+    const bool is_symmetric = std::all_of(pairs.begin(), pairs.end(),
+                                          [](const auto& pair) { return pair->is_symmetric; });
+    for (const auto direction : {&LossPmfPair::remove, &LossPmfPair::add}) {
+        if (is_symmetric && direction == &LossPmfPair::add) break;
+        std::vector<LossPmf> halves;
+        halves.reserve(pairs.size());
+        std::vector<Term> fine, coarse;
+        for (std::size_t i = 0; i < pairs.size(); ++i) {
+            const LossPmf& pmf = (*pairs[i]).*direction;
+            halves.push_back(coarsen(pmf));
+            fine.push_back({&pmf, plan.sources[i].steps});
+            coarse.push_back({&halves.back(), plan.sources[i].steps});
+        }
+        keep_worse(pass.fine, ask(fine));
+        if (pass.fine.cells_needed != 0) return pass;
+        keep_worse(pass.coarse, ask(coarse));
+    }
+    return pass;
+}
+
+/// How far an answer is refined.
+struct Precision {
+    double relative;
+    double negligible; ///< answers below need not be refined
+};
+
+/// The answer on the grid that is fine enough; nothing when even the coarsest one does not fit into
+/// memory.
+template <class Ask>
+std::optional<double> refine(const Plan& plan, Precision precision, const Ask& ask)
+{
+    double width = 0.0;
+    for (const auto& source : plan.sources)
+        width += source.grids->width(plan.log_mass());
+    const auto pmf_cells = [&](int level) {
+        return width / std::ldexp(kFirstStep, -level)
+            + 3.0 * static_cast<double>(plan.sources.size());
+    };
+    int level = 0;
+    while (pmf_cells(level) > static_cast<double>(kUsualCells))
+        if (--level < kCoarsest) return std::nullopt;
+
+    double best = kInfinity;
+    bool has_answer = false;
+    std::int64_t limit = kUsualCells;
+    for (int round = 0; round < 64; ++round) {
+        const Pass pass =
+            run_pass(plan, level, [&](const auto& terms) { return ask(terms, limit); });
+        if (pass.fine.cells_needed != 0) {
+            if (has_answer) break;
+            const double excess =
+                static_cast<double>(pass.fine.cells_needed) / static_cast<double>(limit);
+            level -= std::max(1, static_cast<int>(std::ceil(std::log2(excess))));
+            if (level < kCoarsest) return std::nullopt;
+            continue;
+        }
+        has_answer = true;
+        best = std::min(best, pass.fine.value);
+        if (!std::isfinite(pass.fine.value) || pass.coarse.value < precision.negligible) break;
+        const double change =
+            0.5 * (pass.coarse.value - pass.fine.value) / (precision.relative * pass.fine.value);
+        if (std::isfinite(pass.coarse.value) && change <= 1.0) break;
+        level +=
+            std::isfinite(change) ? std::clamp(static_cast<int>(0.5 * std::log2(change)), 1, 5) : 5;
+        limit = kMostCells;
+        if (level > 45 || pmf_cells(level) > static_cast<double>(kMostCells)) break;
+    }
+    if (!has_answer) return std::nullopt;
+    return best;
+}
+
+template <class Compute>
+Result<std::optional<double>> guarded(const Compute& compute)
+{
+    try {
+        return compute();
+    } catch (const std::bad_alloc&) {
+        return fail(ErrorCode::OutOfMemory, "not enough memory for the privacy loss distribution",
+                    "close other programs and try again");
+    }
+}
+
+} // namespace
+
+Result<std::optional<double>> epsilon_of(const Plan& plan, Delta delta)
+{
+    if (delta.value() < kSmallestDelta)
+        return fail(ErrorCode::InvalidArgument,
+                    "delta is below 1e-12, which the accountant cannot resolve",
+                    "choose a delta of at least 1e-12");
+    // delta(0) is at most the chance that the outputs differ at all
+    if (-std::expm1(plan.log_same) <= delta.value()) return 0.0;
+    if (plan.is_too_long()) return std::nullopt;
+    if (plan.is_gaussian()) {
+        if (!(plan.gaussian_sigma > 0.0)) return kInfinity;
+        return gaussian_epsilon(delta, checked<NoiseMultiplier>(plan.gaussian_sigma)).value();
+    }
+    return guarded([&] {
+        return refine(plan, {1e-3, 1e-6}, [&](std::span<const Term> terms, std::int64_t limit) {
+            return composed_epsilon(terms, delta.value(), limit);
+        });
+    });
+}
+
+Result<std::optional<double>> delta_of(const Plan& plan, Epsilon epsilon)
+{
+    if (epsilon.value() == kInfinity) return 0.0;
+    if (plan.is_too_long()) return std::nullopt;
+    if (plan.is_gaussian()) {
+        if (!(plan.gaussian_sigma > 0.0)) return 1.0;
+        return gaussian_delta(epsilon.value(), checked<NoiseMultiplier>(plan.gaussian_sigma));
+    }
+    return guarded([&] {
+        return refine(plan, {1e-2, 1e-13}, [&](std::span<const Term> terms, std::int64_t limit) {
+            return composed_delta(terms, epsilon.value(), limit);
+        });
+    });
+}
+
+Result<std::optional<double>> power_of(const Plan& plan, double false_positive_rate)
+{
+    const double rate = false_positive_rate;
+    if (rate == 0.0 || rate == 1.0) return rate == 0.0 && !plan.is_gaussian() ? 1e-14 : rate;
+    if (plan.is_too_long()) return std::nullopt;
+    if (plan.is_gaussian())
+        return std::min(
+            1.0, (1.0 + 1e-12) * ndtr(ndtri_exp(std::log(rate)) + 1.0 / plan.gaussian_sigma));
+    return guarded([&] {
+        return refine(plan, {1e-3, 1e-13}, [&](std::span<const Term> terms, std::int64_t limit) {
+            return composed_power(terms, rate, limit);
+        });
+    });
+}
+
+} // namespace velamen::privacy
