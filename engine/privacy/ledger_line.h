@@ -20,6 +20,8 @@ std::string line_of(const LedgerEntry& entry);
 Result<LedgerEntry> entry_of(std::string_view line);
 /// The rules of a line's content. InvalidArgument naming the field.
 Result<> check_entry(const LedgerEntry& entry);
+/// Letters, digits, "_" and "-", at most 64: so no path fits in.
+bool is_plain_name(std::string_view name);
 /// 64 zeros: the hash before the first line.
 std::string no_hash();
 
