@@ -11,6 +11,7 @@
 
 #include "engine/core/hash.h"
 #include "engine/io/json.h"
+#include "engine/privacy/ledger_scan.h"
 
 namespace velamen::privacy {
 
@@ -121,6 +122,13 @@ std::string line_of(const LedgerEntry& entry)
 }
 
 Result<LedgerEntry> entry_of(std::string_view line)
+{
+    if (auto scanned = scan_line(line); scanned && check_entry(*scanned))
+        return std::move(*scanned);
+    return entry_of_json(line);
+}
+
+Result<LedgerEntry> entry_of_json(std::string_view line)
 {
     constexpr std::array<std::string_view, 8> kKeys{"v",       "seq",  "prev",       "run",
                                                     "attempt", "unit", "neighbours", "event"};
