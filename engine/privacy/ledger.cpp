@@ -235,7 +235,7 @@ Result<> Ledger::declare(const Ceiling& ceiling)
                     "more than this ceiling is already reserved: epsilon "
                         + epsilon_text(filter.spent_epsilon()) + " at order "
                         + io::Json(ceiling.order).dump(),
-                    "declare a ceiling above it");
+                    "declare a ceiling above it, or one of a smaller order");
     Ceiling declared = ceiling;
     declared.declared_after = state_->head;
     VELAMEN_TRY(write_ceiling(state_->folder, declared));

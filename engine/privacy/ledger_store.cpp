@@ -30,8 +30,7 @@ Digests sorted(std::span<const core::Digest> hashes)
 {
     Digests digests(hashes.begin(), hashes.end());
     std::ranges::sort(digests);
-    const auto rest = std::ranges::unique(digests);
-    digests.erase(rest.begin(), rest.end());
+    digests.erase(std::unique(digests.begin(), digests.end()), digests.end());
     return digests;
 }
 
