@@ -167,8 +167,8 @@ Result<> declareCeiling(const std::filesystem::path& folder, const Options& o, D
             return velamen::fail(ErrorCode::InvalidArgument,
                                  "an empty ledger gives no event to choose an order for",
                                  "give --order, for example 16");
-        VELAMEN_ASSIGN(const auto event, charge_of(ledger.entries().back(), ceiling.claim));
-        VELAMEN_ASSIGN(ceiling.order, best_order(event, epsilon, delta));
+        VELAMEN_ASSIGN(const auto charge, charge_of(ledger.entries().back(), ceiling.claim));
+        VELAMEN_ASSIGN(ceiling.order, best_order(charge, epsilon, delta));
     }
     return ledger.declare(ceiling);
 }

@@ -10,7 +10,7 @@
 #include <map>
 #include <span>
 #include <string>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "engine/privacy/accountant.h"
@@ -18,19 +18,30 @@
 
 namespace velamen::privacy {
 
-/// `event` as the claim has to count it.
-///
+/// An event as a claim counts it: the step itself, and how many of its units change together.
+struct Charge {
+    SubsampledGaussian event;
+    std::int64_t group = 1;
+    friend bool operator==(const Charge&, const Charge&) = default;
+};
+
 /// Relation: an add_remove event also holds under zero_out, because a unit that contributes nothing
 /// and a unit that is not there give the same sums; a zero_out event used the number of units as
-/// public and is Refused under add_remove.
-///
-/// Unit: image events enter the claim of a larger unit of at most k images by group privacy. From a
-/// group of k units, each drawn at rate q and clipped to C, at least one is drawn with probability
-/// 1 - (1-q)^k, and what is drawn sums to at most k C. By joint convexity of the hockey-stick
-/// divergence the step is dominated by the subsampled Gaussian of that rate and of noise sigma / k,
-/// in both directions (it bounds the mixture of Gaussians of Ganesh, arXiv 2401.10294, from
-/// above). Any other difference of units is Refused.
-Result<SubsampledGaussian> charge_of(const LedgerEntry& entry, const Claim& claim);
+/// public and is Refused under add_remove. Unit: image events enter the claim of a larger unit of
+/// at most k images as groups of k; any other difference of units is Refused.
+Result<Charge> charge_of(const LedgerEntry& entry, const Claim& claim);
+
+/// What dominates one step for the whole group. At least one of k units, each drawn at rate q and
+/// clipped to C, is drawn with probability 1 - (1-q)^k, and what is drawn sums to at most k C: by
+/// joint convexity of the hockey-stick divergence this is bounded, in both directions, by the
+/// subsampled Gaussian of that rate and of noise sigma / k (from above the mixture of Gaussians of
+/// Ganesh, arXiv 2401.10294). The event itself for k = 1.
+SubsampledGaussian dominating(const Charge& charge);
+
+/// Renyi divergence of one step, of order alpha: of the dominating step, or, where that is smaller,
+/// 3^c times the event's own of order 2^c alpha, with 2^c >= k and alpha >= 2 (Mironov, arXiv
+/// 1702.07476, proposition 2). Infinity where it diverges.
+double rdp_of(const Charge& charge, double alpha);
 
 /// The events of one unit and relation, as they are in the ledger.
 struct Share {
@@ -47,8 +58,11 @@ std::vector<Share> shares_of(std::span<const LedgerEntry> entries);
 struct Total {
     std::int64_t steps;
     std::int64_t runs;
-    Epsilon epsilon; ///< PLD
-    RdpBound rdp;    ///< the second, independent bound
+    /// PLD of the dominating steps. With groups the smaller of that and of group privacy of the
+    /// composed image events, (eps, d) to (k eps, d (e^(k eps) - 1) / (e^eps - 1)), added to the
+    /// other events at half of delta each.
+    Epsilon epsilon;
+    RdpBound rdp; ///< the second, independent bound
 };
 /// Refused when an event has no place in the claim (see charge_of), with its line; nothing is left
 /// out. No events: zero.
@@ -77,20 +91,22 @@ public:
     Epsilon spent_epsilon() const;
 
 private:
+    using ChargeKey = std::tuple<double, double, std::int64_t>; // rate, noise, group
     struct Sum {
         double each; ///< divergence of one step
         std::int64_t steps;
     };
     RdpFilter(const Ceiling& ceiling, double budget) : ceiling_(ceiling), budget_(budget) {}
+    static ChargeKey key_of(const Charge& charge);
     double with(double each, std::int64_t steps) const;
     Ceiling ceiling_;
     double budget_;
-    std::map<std::pair<double, double>, Sum> sums_; // by rate and noise
+    std::map<ChargeKey, Sum> sums_;
 };
 
-/// The order at which the most steps of `event` fit below (epsilon, delta): a good one to declare,
-/// as long as `event` was not chosen by looking at results. Among 1.1 .. 1.9, 2 .. 64, 128, 256,
+/// The order at which the most steps of `charge` fit below (epsilon, delta): a good one to declare,
+/// as long as the event was not chosen by looking at results. Among 1.1 .. 1.9, 2 .. 64, 128, 256,
 /// 512 and 1024; Refused when not one step fits at any.
-Result<double> best_order(const SubsampledGaussian& event, Epsilon epsilon, Delta delta);
+Result<double> best_order(const Charge& charge, Epsilon epsilon, Delta delta);
 
 } // namespace velamen::privacy
