@@ -108,6 +108,11 @@ TEST(LedgerLine, ReadsNumbersAsJsonDoesOrNotAtAll)
         ASSERT_EQ(either.has_value(), json.has_value()) << rate;
         if (json) expect_same(*either, *json, line);
     }
+    std::string huge = line_of(entry(0.02, 1e19, std::nullopt, 1.25));
+    EXPECT_TRUE(entry_of(huge));
+    huge.replace(huge.find("1e+19"), 5, "10000000000000000000"); // no integer of 64 bits
+    EXPECT_FALSE(entry_of(huge));
+    EXPECT_FALSE(entry_of_json(huge));
 }
 
 } // namespace

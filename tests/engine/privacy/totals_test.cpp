@@ -191,6 +191,17 @@ TEST(Total, LeavesNothingOutAndNamesTheLineThatDoesNotFit)
     EXPECT_GT(patients->epsilon, total_of({&entries[1], 1}, {.unit = "patient"}, kDelta)->epsilon);
 }
 
+TEST(Total, OfGroupsAndOthersSharesDeltaBetweenThem)
+{
+    std::vector<LedgerEntry> entries{entry(0.01, 1.5, 32), entry(0.01, 1.5, 32, "b", "patient")};
+    const Claim patients{.unit = "patient", .images_per_unit = 3};
+    constexpr auto kHalf = Delta::literal(0.5e-5);
+    const double both = total_of(entries, patients, kDelta)->epsilon.value();
+    const double images = total_of({&entries[0], 1}, patients, kHalf)->epsilon.value();
+    const double others = total_of({&entries[1], 1}, patients, kHalf)->epsilon.value();
+    EXPECT_DOUBLE_EQ(both, images + others);
+}
+
 // T releases of the whole set, without sampling: for a group of k the exact answer is one Gaussian
 // of noise sigma / (k sqrt(T)).
 TEST(Total, OfGroupsIsNeverLessThanTheExactGaussian)
