@@ -5,17 +5,17 @@
 
 #include "engine/privacy/ledger.h"
 
-#include <cerrno>
-#include <cstring>
+#include <limits>
 #include <map>
 #include <utility>
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "engine/core/assert.h"
 #include "engine/core/file.h"
+#include "engine/io/json.h"
+#include "engine/privacy/explain.h"
+#include "engine/privacy/ledger_files.h"
 #include "engine/privacy/ledger_line.h"
+#include "engine/privacy/totals.h"
 
 namespace velamen::privacy {
 
@@ -58,13 +58,32 @@ struct Ledger::State {
     std::string text;
     std::vector<LedgerEntry> entries;
     LedgerHead head;
+    FileIdentity identity;
+    std::optional<Ceiling> ceiling{};
+    std::optional<RdpFilter> filter{};
     std::map<std::pair<std::string, std::int64_t>, std::int64_t> next_step{};
     /// A write failed: the end of the file is unknown until it is opened again.
     bool is_broken = false;
 
-    void count(const LedgerEntry& entry)
+    Result<> count(const LedgerEntry& entry)
     {
+        if (filter) VELAMEN_TRY(filter->add(entry));
         next_step[{entry.run, entry.attempt}] += entry.event.steps;
+        return {};
+    }
+
+    fs::path path() const { return folder / kLedgerFile; }
+
+    /// A file that was put in its place, or to which somebody else wrote, holds another truth.
+    Result<> check_file() const
+    {
+        VELAMEN_ASSIGN(const FileIdentity now, identity_of(path()));
+        if (now.device == identity.device && now.inode == identity.inode && now.size == text.size())
+            return {};
+        return fail(ErrorCode::Refused,
+                    "the ledger " + path().string() + " was changed by another program",
+                    "keep backup and sync programs away from it while a run goes on, then start "
+                    "Velamen again");
     }
 };
 
@@ -75,17 +94,30 @@ Ledger& Ledger::operator=(Ledger&&) noexcept = default;
 
 namespace {
 
-Result<> cut(const fs::path& path, std::size_t length)
+/// "epsilon 8.0 at delta 1e-05"
+std::string text_of(const Ceiling& ceiling)
 {
-    const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-    bool is_done = descriptor >= 0 && ::ftruncate(descriptor, static_cast<off_t>(length)) == 0
-        && ::fsync(descriptor) == 0;
-    const int number = errno;
-    if (descriptor >= 0) ::close(descriptor);
-    if (!is_done)
-        return fail(ErrorCode::Unreadable,
-                    "cannot repair " + path.string() + ": " + std::strerror(number));
-    return {};
+    return "epsilon " + io::Json(ceiling.epsilon.value()).dump() + " at delta "
+        + io::Json(ceiling.delta.value()).dump();
+}
+
+Error passed(const Ceiling& ceiling, std::int64_t left, std::int64_t wanted)
+{
+    return Error{ErrorCode::Refused,
+                 "the ceiling of this dataset (" + text_of(ceiling) + ") leaves room for "
+                     + std::to_string(left) + " more steps of this kind, not for "
+                     + std::to_string(wanted),
+                 "stop here; a ceiling is not raised once results have been seen"};
+}
+
+Result<core::FileLock> lock(const fs::path& folder)
+{
+    auto held = core::FileLock::acquire(folder / "lock");
+    if (!held && held.error().code == ErrorCode::Busy)
+        return fail(ErrorCode::Busy,
+                    "the ledger of this dataset is in use: another Velamen works on these images",
+                    "wait until it has ended, or stop it; two runs cannot spend at once");
+    return held;
 }
 
 } // namespace
@@ -95,9 +127,9 @@ Result<Ledger> Ledger::open(const fs::path& folder)
     std::error_code ignored;
     if (!fs::is_directory(folder, ignored))
         return fail(ErrorCode::NotFound, "there is no ledger folder " + folder.string());
-    VELAMEN_ASSIGN(core::FileLock lock, core::FileLock::acquire(folder / "lock"));
+    VELAMEN_ASSIGN(core::FileLock held, lock(folder));
 
-    const fs::path path = folder / "ledger.jsonl";
+    const fs::path path = folder / kLedgerFile;
     std::string text;
     if (fs::exists(path, ignored)) {
         VELAMEN_ASSIGN(text, core::read_file(path));
@@ -107,24 +139,35 @@ Result<Ledger> Ledger::open(const fs::path& folder)
                     "restore it from a backup; what was spent cannot be shown without it");
     }
     VELAMEN_ASSIGN(auto entries, parse_ledger(text));
+    LedgerHead head = head_of(text);
+    VELAMEN_ASSIGN(std::optional<Ceiling> ceiling, read_ceiling(folder));
+    std::optional<RdpFilter> filter;
+    if (ceiling) {
+        VELAMEN_TRY(require_head(entries, head, ceiling->declared_after));
+        VELAMEN_ASSIGN(filter, RdpFilter::create(*ceiling));
+    }
     // A line without newline was never acknowledged: reserve() returns after the whole line is
     // synced.
     const std::size_t whole = text.rfind('\n') == text.npos ? 0 : text.rfind('\n') + 1;
     if (whole != text.size()) {
-        VELAMEN_TRY(cut(path, whole));
+        VELAMEN_TRY(cut_file(path, whole));
         text.resize(whole);
     }
     VELAMEN_ASSIGN(core::AppendFile file, core::AppendFile::open(path));
+    VELAMEN_ASSIGN(const FileIdentity identity, identity_of(path));
 
-    LedgerHead head = head_of(text);
     auto state = std::make_unique<State>(State{.folder = folder,
-                                               .lock = std::move(lock),
+                                               .lock = std::move(held),
                                                .file = std::move(file),
                                                .text = std::move(text),
                                                .entries = std::move(entries),
-                                               .head = std::move(head)});
+                                               .head = std::move(head),
+                                               .identity = identity,
+                                               .ceiling = std::move(ceiling),
+                                               .filter = std::move(filter)});
+    VELAMEN_TRY(state->check_file());
     for (const LedgerEntry& entry : state->entries)
-        state->count(entry);
+        VELAMEN_TRY(state->count(entry));
     return Ledger(std::move(state));
 }
 
@@ -147,19 +190,61 @@ Result<ReservedSteps> Ledger::reserve(const std::string& run, std::int64_t attem
     VELAMEN_ASSIGN(const auto rate, SamplingRate::create(event.rate));
     VELAMEN_ASSIGN(const auto noise, NoiseMultiplier::create(event.noise_effective));
     VELAMEN_ASSIGN(const auto gradient, NoiseMultiplier::create(event.noise_gradient));
+    VELAMEN_ASSIGN(const std::int64_t left, room(unit, neighbours, event));
+    if (event.steps > left) return fail(passed(*state_->ceiling, left, event.steps));
+    VELAMEN_TRY(state_->check_file());
 
     const std::string line = line_of(entry);
     state_->is_broken = true;
     VELAMEN_TRY(state_->file.append(line + "\n"));
+    state_->text += line + "\n";
+    VELAMEN_TRY(state_->check_file()); // the line is where the next reader looks for it
+    VELAMEN_TRY(state_->count(entry));
     state_->is_broken = false;
 
-    const std::int64_t first = state_->next_step[{run, attempt}];
+    const std::int64_t first = state_->next_step[{run, attempt}] - event.steps;
     state_->head = {entry.seq, core::sha256_hex(line)};
-    state_->text += line + "\n";
-    state_->count(entry);
     state_->entries.push_back(entry);
     return ReservedSteps(first, event.steps, SubsampledGaussian{rate, noise}, gradient);
 }
+
+Result<std::int64_t> Ledger::room(const std::string& unit, Neighbours neighbours,
+                                  const LedgerEvent& event) const
+{
+    if (!state_->filter) return std::numeric_limits<std::int64_t>::max();
+    return state_->filter->room({.unit = unit, .neighbours = neighbours, .event = event});
+}
+
+Result<> Ledger::declare(const Ceiling& ceiling)
+{
+    if (state_->ceiling) {
+        const Ceiling& known = *state_->ceiling;
+        if (known.claim == ceiling.claim && known.epsilon == ceiling.epsilon
+            && known.delta == ceiling.delta && known.order == ceiling.order)
+            return {};
+        return fail(ErrorCode::Refused,
+                    "this dataset already has a ceiling (" + text_of(known)
+                        + "), and a ceiling is declared once",
+                    "stay below it; one that is moved after looking at results bounds nothing");
+    }
+    VELAMEN_ASSIGN(RdpFilter filter, RdpFilter::create(ceiling));
+    for (const LedgerEntry& entry : state_->entries)
+        VELAMEN_TRY(filter.add(entry));
+    if (filter.spent() > filter.budget())
+        return fail(ErrorCode::Refused,
+                    "more than this ceiling is already reserved: epsilon "
+                        + epsilon_text(filter.spent_epsilon()) + " at order "
+                        + io::Json(ceiling.order).dump(),
+                    "declare a ceiling above it, or one of a smaller order");
+    Ceiling declared = ceiling;
+    declared.declared_after = state_->head;
+    VELAMEN_TRY(write_ceiling(state_->folder, declared));
+    state_->ceiling = std::move(declared);
+    state_->filter = std::move(filter);
+    return {};
+}
+
+const std::optional<Ceiling>& Ledger::ceiling() const noexcept { return state_->ceiling; }
 
 const std::vector<LedgerEntry>& Ledger::entries() const noexcept { return state_->entries; }
 
@@ -171,25 +256,7 @@ fs::path Ledger::folder() const { return state_->folder; }
 
 Result<> Ledger::require(const LedgerHead& recorded) const
 {
-    const auto refuse = [](const std::string& cause) {
-        return fail(ErrorCode::Refused, "the ledger does not hold what was recorded: " + cause,
-                    "restore the ledger folder from a backup; a rolled-back ledger would promise "
-                    "more privacy than is left");
-    };
-    if (recorded.seq < 0)
-        return recorded.seq == -1 && (recorded.hash.empty() || recorded.hash == no_hash())
-            ? Result<>{}
-            : refuse("the recorded position is not valid");
-    if (recorded.seq > state_->head.seq)
-        return refuse("line " + std::to_string(recorded.seq + 1) + " is missing, it ends at line "
-                      + std::to_string(state_->head.seq + 1));
-    // The hash of a line is the "prev" of the next one.
-    const std::string& hash = recorded.seq == state_->head.seq
-        ? state_->head.hash
-        : state_->entries[static_cast<std::size_t>(recorded.seq) + 1].prev;
-    if (hash != recorded.hash)
-        return refuse("line " + std::to_string(recorded.seq + 1) + " is another one");
-    return {};
+    return require_head(state_->entries, state_->head, recorded);
 }
 
 std::string Ledger::text() const { return state_->text; }

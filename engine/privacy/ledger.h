@@ -49,6 +49,27 @@ struct LedgerHead {
     std::string hash;      ///< of the last line; 64 zeros when empty
 };
 
+/// What a total or a ceiling is claimed for.
+struct Claim {
+    std::string unit = "image";
+    Neighbours neighbours = Neighbours::ZeroOut;
+    /// The most images that one unit has, a public number. With it image events enter the claim of
+    /// a larger unit by group privacy; without it such a claim is refused.
+    std::optional<std::int64_t> images_per_unit{};
+    friend bool operator==(const Claim&, const Claim&) = default;
+};
+
+/// What all runs of a dataset together may spend, whatever made people choose the later ones:
+/// enforced by an RDP filter at one order, which is fixed here. Declared once, never changed.
+/// Events reserved before it are counted too; they must not be what the ceiling was chosen by.
+struct Ceiling {
+    Claim claim;
+    Epsilon epsilon; ///< above 0, finite
+    Delta delta;
+    double order;                ///< alpha of the filter, above 1 and at most 1024
+    LedgerHead declared_after{}; ///< what was already reserved when it was declared
+};
+
 /// The right to use the noise of one step; made only from a synced line, used once.
 class SpentStep {
 public:
@@ -99,18 +120,30 @@ private:
 /// One dataset's ledger, locked for writing while it lives. One thread.
 class Ledger {
 public:
-    /// Opens the ledger of a folder under ledgers/. A torn last line (crash while appending) is cut
-    /// off; an edited, reordered, removed or foreign line is Refused with its number. Busy when
-    /// another process writes to it.
+    /// Opens the ledger of a folder under ledgers/. An unfinished last line (crash while appending)
+    /// is cut off; an edited, reordered, removed or foreign line is Refused with its number, as is
+    /// a ceiling that was declared after a line that is missing now. Busy when another process
+    /// writes to it.
     static Result<Ledger> open(const std::filesystem::path& folder);
     ~Ledger();
     Ledger(Ledger&&) noexcept;
     Ledger& operator=(Ledger&&) noexcept;
 
     /// Appends and syncs one line for `event.steps` steps (1..32); only then may noise be drawn.
+    /// Refused, with what is left, when the dataset's ceiling would be passed.
     Result<ReservedSteps> reserve(const std::string& run, std::int64_t attempt,
                                   const std::string& unit, Neighbours neighbours,
                                   const LedgerEvent& event);
+
+    /// How many steps like these the ceiling still allows; no limit without a ceiling. Refused when
+    /// such events have no place under it (`event.steps` does not matter).
+    Result<std::int64_t> room(const std::string& unit, Neighbours neighbours,
+                              const LedgerEvent& event) const;
+
+    /// Fixes the ceiling of this dataset for ever; `declared_after` is set to the present head.
+    /// Refused when there is another one, or when more than that is already reserved.
+    Result<> declare(const Ceiling& ceiling);
+    const std::optional<Ceiling>& ceiling() const noexcept;
 
     const std::vector<LedgerEntry>& entries() const noexcept;
     LedgerHead head() const;
@@ -127,11 +160,19 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// Reads and checks a chain without locking; for `verify` and read-only views.
+/// Reads and checks a chain without locking; for `verify` and read-only views. An unfinished last
+/// line is passed over.
 Result<std::vector<LedgerEntry>> parse_ledger(std::string_view text);
 /// The head of such a chain.
 LedgerHead head_of(std::string_view text);
-/// Segments of the given run (all runs when empty), equal neighbours merged.
+/// Ledger::require() on a chain that was read without locking.
+Result<> require_head(std::span<const LedgerEntry> entries, const LedgerHead& head,
+                      const LedgerHead& recorded);
+/// The ceiling in a ledger's folder; nothing when none was declared. Corrupt or Unsupported when it
+/// cannot be read: a ceiling is never passed over.
+Result<std::optional<Ceiling>> read_ceiling(const std::filesystem::path& folder);
+/// Segments of the given run (all runs when empty), equal events merged. Refused when they differ
+/// in unit or relation; totals.h adds up what can be.
 Result<std::vector<Segment>> segments_of(std::span<const LedgerEntry> entries,
                                          std::string_view run = {});
 
@@ -149,7 +190,9 @@ public:
     Result<Ledger> join(std::span<const core::Digest> hashes);
     /// The same without creating, extending or locking: the folder, or nothing.
     Result<std::optional<std::filesystem::path>> find(std::span<const core::Digest> hashes) const;
-    /// Folders of all ledgers.
+    /// Folders of all ledgers, in the order of their names.
+    Result<std::vector<std::filesystem::path>> folders() const;
+    /// The same; empty when they cannot be listed.
     std::vector<std::filesystem::path> list() const;
 
 private:

@@ -11,6 +11,7 @@
 
 #include "engine/core/hash.h"
 #include "engine/io/json.h"
+#include "engine/privacy/ledger_scan.h"
 
 namespace velamen::privacy {
 
@@ -20,14 +21,8 @@ constexpr std::string_view kEventType = "poisson_subsampled_gaussian";
 /// An effective multiplier may exceed what its parts give by this much, for decimal round-off.
 constexpr double kNoiseSlack = 1e-9;
 
-/// Names go into a file that is released: letters, digits, "_" and "-" only, so no path fits in.
-bool is_plain_name(std::string_view name)
-{
-    return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
-            || c == '_' || c == '-';
-    });
-}
+/// Longer than any line: names of 64 characters, numbers of 24.
+constexpr std::size_t kMaxLine = 1024;
 
 template <std::size_t N>
 Result<> require_keys(const io::Json& json, const std::array<std::string_view, N>& keys)
@@ -78,7 +73,29 @@ Result<> each_line(std::string_view text, Visit visit)
     return {};
 }
 
+/// What a crash can leave after the last newline: the beginning of the next line, and zeros where
+/// the file system had made room for bytes that never came.
+bool is_unfinished(std::string_view tail, std::size_t number, std::string_view prev)
+{
+    const std::string start = "{\"v\":1,\"seq\":" + std::to_string(number - 1) + ",\"prev\":\""
+        + std::string(prev) + "\",\"run\":\"";
+    for (std::size_t i = 0; i < tail.size(); ++i) {
+        const char c = tail[i];
+        if (c == '\0') continue;
+        if (i >= kMaxLine || (i < start.size() ? c != start[i] : c < ' ' || c > '~')) return false;
+    }
+    return true;
+}
+
 } // namespace
+
+bool is_plain_name(std::string_view name)
+{
+    return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
+            || c == '_' || c == '-';
+    });
+}
 
 std::string no_hash() { return std::string(64, '0'); }
 
@@ -105,6 +122,13 @@ std::string line_of(const LedgerEntry& entry)
 }
 
 Result<LedgerEntry> entry_of(std::string_view line)
+{
+    if (auto scanned = scan_line(line); scanned && check_entry(*scanned))
+        return std::move(*scanned);
+    return entry_of_json(line);
+}
+
+Result<LedgerEntry> entry_of_json(std::string_view line)
 {
     constexpr std::array<std::string_view, 8> kKeys{"v",       "seq",  "prev",       "run",
                                                     "attempt", "unit", "neighbours", "event"};
@@ -175,6 +199,10 @@ Result<std::vector<LedgerEntry>> parse_ledger(std::string_view text)
         entries.push_back(std::move(*entry));
         return {};
     }));
+    const std::size_t whole = text.rfind('\n') == text.npos ? 0 : text.rfind('\n') + 1;
+    if (!is_unfinished(text.substr(whole), entries.size() + 1, prev))
+        return fail(on_line({ErrorCode::Refused, "it is not a line, nor the beginning of one"},
+                            entries.size() + 1));
     return entries;
 }
 
@@ -189,6 +217,30 @@ LedgerHead head_of(std::string_view text)
     });
     if (head.seq >= 0) head.hash = core::sha256_hex(last);
     return head;
+}
+
+Result<> require_head(std::span<const LedgerEntry> entries, const LedgerHead& head,
+                      const LedgerHead& recorded)
+{
+    const auto refuse = [](const std::string& cause) {
+        return fail(ErrorCode::Refused, "the ledger does not hold what was recorded: " + cause,
+                    "restore the ledger folder from a backup; a rolled-back ledger would promise "
+                    "more privacy than is left");
+    };
+    if (recorded.seq < 0)
+        return recorded.seq == -1 && (recorded.hash.empty() || recorded.hash == no_hash())
+            ? Result<>{}
+            : refuse("the recorded position is not valid");
+    if (recorded.seq > head.seq)
+        return refuse("line " + std::to_string(static_cast<std::uint64_t>(recorded.seq) + 1)
+                      + " is missing, it ends at line " + std::to_string(head.seq + 1));
+    // The hash of a line is the "prev" of the next one.
+    const std::string& hash = recorded.seq == head.seq
+        ? head.hash
+        : entries[static_cast<std::size_t>(recorded.seq) + 1].prev;
+    if (hash != recorded.hash)
+        return refuse("line " + std::to_string(recorded.seq + 1) + " is another one");
+    return {};
 }
 
 Result<std::vector<Segment>> segments_of(std::span<const LedgerEntry> entries, std::string_view run)
@@ -207,6 +259,11 @@ Result<std::vector<Segment>> segments_of(std::span<const LedgerEntry> entries, s
                         "this ledger holds events of two units (" + first->unit + ", " + entry.unit
                             + "), which have no common total",
                         "look at the total of each run");
+        if (entry.neighbours != first->neighbours)
+            return fail(ErrorCode::Refused,
+                        "this ledger holds events of two relations (zero_out, add_remove), which "
+                        "are not mixed silently",
+                        "look at the total of each run, or ask for a total under zero_out");
         VELAMEN_ASSIGN(const auto rate, SamplingRate::create(entry.event.rate));
         VELAMEN_ASSIGN(const auto noise, NoiseMultiplier::create(entry.event.noise_effective));
         const SubsampledGaussian event{rate, noise};

@@ -18,8 +18,12 @@ inline constexpr std::int64_t kMaxStepsPerLine = 32;
 std::string line_of(const LedgerEntry& entry);
 /// Only what line_of() can have written; the chain (seq, prev) is not checked here.
 Result<LedgerEntry> entry_of(std::string_view line);
+/// The same by the JSON reader alone: what the fast scanner must agree with.
+Result<LedgerEntry> entry_of_json(std::string_view line);
 /// The rules of a line's content. InvalidArgument naming the field.
 Result<> check_entry(const LedgerEntry& entry);
+/// Letters, digits, "_" and "-", at most 64: so no path fits in.
+bool is_plain_name(std::string_view name);
 /// 64 zeros: the hash before the first line.
 std::string no_hash();
 

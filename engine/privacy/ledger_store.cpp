@@ -12,6 +12,7 @@
 #include "engine/core/file.h"
 #include "engine/core/random.h"
 #include "engine/privacy/ledger.h"
+#include "engine/privacy/ledger_files.h"
 
 namespace velamen::privacy {
 
@@ -25,23 +26,11 @@ constexpr char kMagic[8] = {'V', 'L', 'M', 'U', 'N', 'I', 'T', '1'};
 constexpr std::size_t kHeader = sizeof(kMagic) + sizeof(std::uint64_t);
 constexpr std::size_t kDigest = sizeof(core::Digest);
 
-Result<> write_private(const fs::path& path, std::span<const std::byte> content)
-{
-    VELAMEN_TRY(core::write_file(path, content)); // its folder is 0700
-    std::error_code error;
-    fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write, error);
-    if (error)
-        return fail(ErrorCode::Unreadable,
-                    "cannot protect " + path.string() + ": " + error.message());
-    return {};
-}
-
 Digests sorted(std::span<const core::Digest> hashes)
 {
     Digests digests(hashes.begin(), hashes.end());
     std::ranges::sort(digests);
-    const auto rest = std::ranges::unique(digests);
-    digests.erase(rest.begin(), rest.end());
+    digests.erase(std::unique(digests.begin(), digests.end()), digests.end());
     return digests;
 }
 
@@ -107,7 +96,7 @@ Result<std::vector<fs::path>> ledger_folders(const fs::path& root)
     std::error_code error;
     for (fs::directory_iterator it(root, error), end; !error && it != end; it.increment(error)) {
         std::error_code unknown; // what cannot be looked at is kept, and fails where it is read
-        if (fs::exists(it->path() / "ledger.jsonl", unknown) || unknown
+        if (fs::exists(it->path() / kLedgerFile, unknown) || unknown
             || fs::exists(it->path() / "units.idx", unknown) || unknown)
             folders.push_back(it->path());
     }
@@ -131,7 +120,7 @@ Result<std::optional<Known>> match(const fs::path& root, const Digests& wanted)
         std::error_code error;
         if (!fs::exists(folder / "units.idx", error)) {
             // A crash between the two files of a new ledger; nothing can have been spent in it.
-            if (fs::file_size(folder / "ledger.jsonl", error) == 0 && !error) continue;
+            if (fs::file_size(folder / kLedgerFile, error) == 0 && !error) continue;
             return fail(ErrorCode::Corrupt,
                         "the index of units of " + folder.string() + " is missing",
                         "restore the ledger folder from a backup");
@@ -156,10 +145,12 @@ Result<LedgerStore> LedgerStore::open(const fs::path& root)
 {
     LedgerStore store;
     store.root_ = root.empty() ? core::user_data_directory() / "ledgers" : root;
+    std::error_code error;
+    const bool is_new = !fs::exists(store.root_, error);
     VELAMEN_TRY(core::make_directory(store.root_, true));
+    if (is_new) VELAMEN_TRY(sync_folder(store.root_.parent_path()));
     VELAMEN_ASSIGN(const core::FileLock lock, lock_store(store.root_));
     const fs::path path = store.root_ / "unit.key";
-    std::error_code error;
     if (!fs::exists(path, error)) {
         VELAMEN_ASSIGN(const std::vector<fs::path> folders, ledger_folders(store.root_));
         if (!folders.empty())
@@ -193,6 +184,7 @@ Result<Ledger> LedgerStore::join(std::span<const core::Digest> hashes)
     if (!known) {
         const fs::path folder = root_ / core::random_id(16);
         VELAMEN_TRY(core::make_directory(folder, true));
+        VELAMEN_TRY(sync_folder(root_)); // or the whole folder could be gone after a power cut
         VELAMEN_ASSIGN(Ledger ledger, Ledger::open(folder));
         VELAMEN_TRY(write_index(folder / "units.idx", wanted));
         return ledger;
@@ -212,9 +204,11 @@ Result<std::optional<fs::path>> LedgerStore::find(std::span<const core::Digest> 
     return std::optional<fs::path>(std::move(known->folder));
 }
 
+Result<std::vector<fs::path>> LedgerStore::folders() const { return ledger_folders(root_); }
+
 std::vector<fs::path> LedgerStore::list() const
 {
-    return ledger_folders(root_).value_or(std::vector<fs::path>{});
+    return folders().value_or(std::vector<fs::path>{});
 }
 
 } // namespace velamen::privacy

@@ -39,6 +39,16 @@ elseif(VELAMEN_SANITIZER)
   message(FATAL_ERROR "VELAMEN_SANITIZER is '${VELAMEN_SANITIZER}': use address or thread")
 endif()
 
+option(VELAMEN_FUZZ "Build the fuzzers of tests/fuzz (needs clang with libFuzzer)" OFF)
+if(VELAMEN_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "VELAMEN_FUZZ needs clang: configure a new folder with -DCMAKE_CXX_COMPILER=clang++")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+    -fno-omit-frame-pointer -g1)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
 # GCC 12 reports copies in inlined std::string code that cannot happen (GCC bugs 105329, 105651) and
 # dangling pointers that do not dangle. Named by the targets that meet them.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
