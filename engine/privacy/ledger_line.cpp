@@ -162,6 +162,7 @@ Result<> check_entry(const LedgerEntry& entry)
         return refuse("the run's name must be 1 to 64 letters, digits, \"_\" or \"-\"");
     if (!is_plain_name(entry.unit))
         return refuse("the unit's name must be 1 to 64 letters, digits, \"_\" or \"-\"");
+    VELAMEN_TRY(neighbours_of(name_of(entry.neighbours))); // what could not be read back
     if (entry.attempt < 1) return refuse("attempts are counted from 1");
     if (event.type != kEventType) return refuse("the event type \"" + event.type + "\" is unknown");
     if (event.steps < 1 || event.steps > kMaxStepsPerLine)

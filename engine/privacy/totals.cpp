@@ -56,6 +56,8 @@ Result<> check_claim(const Claim& claim)
         return fail(ErrorCode::InvalidArgument,
                     "the unit of a total must be 1 to 64 letters, digits, \"_\" or \"-\"",
                     "use image or patient");
+    // Events are accounted for a unit that is blanked or missing; replacing it costs more.
+    VELAMEN_TRY(neighbours_of(name_of(claim.neighbours)));
     if (claim.images_per_unit
         && (*claim.images_per_unit < 1 || *claim.images_per_unit > kMaxImages))
         return fail(ErrorCode::InvalidArgument,

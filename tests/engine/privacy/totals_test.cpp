@@ -11,10 +11,12 @@
 #include <gtest/gtest.h>
 
 #include "engine/privacy/totals.h"
+#include "tests/support/temp_dir.h"
 
 namespace velamen::privacy {
 namespace {
 
+using test::TempDir;
 using ::testing::HasSubstr;
 
 constexpr auto kDelta = Delta::literal(1e-5);
@@ -72,6 +74,17 @@ TEST(Charge, HoldsAnAddRemoveEventUnderZeroOutButNotTheOtherWay)
     const auto stronger = charge_of(entry(0.01, 2.0), {.neighbours = Neighbours::AddRemove});
     EXPECT_EQ(stronger.error().code, ErrorCode::Refused);
     EXPECT_THAT(stronger.error().message, HasSubstr("number of units as public"));
+}
+
+TEST(Charge, IsNeverMadeForAReplacedUnitWhichWouldCostMore)
+{
+    EXPECT_FALSE(charge_of(entry(0.01, 2.0), {.neighbours = Neighbours::ReplaceOne}));
+    const TempDir root;
+    std::filesystem::create_directories(root.path() / "set");
+    auto ledger = Ledger::open(root.path() / "set");
+    ASSERT_TRUE(ledger);
+    EXPECT_FALSE(ledger->reserve("a", 1, "image", Neighbours::ReplaceOne, entry(0.01, 2.0).event));
+    EXPECT_TRUE(ledger->entries().empty());
 }
 
 TEST(Charge, RefusesUnitsThatHaveNoCommonClaimWithAReason)
