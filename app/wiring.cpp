@@ -74,6 +74,10 @@ Result<release::ReleaseRequest> releaseRequestOf(const fs::path& runFolder)
         return fail(ErrorCode::Refused, "the ledger of this run is not on this machine",
                     "export on the machine that trained it");
     VELAMEN_ASSIGN(request.ledger_text, core::read_file(ledger / "ledger.jsonl"));
+    // A rolled-back ledger would certify less than was spent.
+    VELAMEN_ASSIGN(const auto entries, privacy::parse_ledger(request.ledger_text));
+    VELAMEN_TRY(privacy::require_head(entries, privacy::head_of(request.ledger_text),
+                                      {run.ledger_seq, run.ledger_hash}));
 
     VELAMEN_ASSIGN(const auto base,
                    checkpoint::inspect(request.plan.checkpoint, request.plan.selection,

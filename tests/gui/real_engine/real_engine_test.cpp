@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 
 #include "app/velamen/engine_services.h"
+#include "app/wiring.h"
 #include "engine/core/file.h"
 #include "engine/release/release.h"
 #include "tests/gui/studio_test.h"
@@ -97,6 +98,24 @@ TEST_F(RealEngineTest, LeadsFromPrivateImagesToAVerifiedRelease)
     click("rail.ledger");
     ASSERT_TRUE(until([&] { return studio().ledger().size() == 8; }));
     EXPECT_EQ(failures_->count(), 0);
+}
+
+TEST_F(RealEngineTest, ARolledBackLedgerIsNotCertified)
+{
+    ASSERT_TRUE(core::make_directory(zip().parent_path()));
+    ASSERT_NO_FATAL_FAILURE(confirm(120, true));
+    ASSERT_NO_FATAL_FAILURE(trainToTheEnd());
+    for (const auto& file :
+         std::filesystem::recursive_directory_iterator(core::user_data_directory() / "ledgers")) {
+        if (file.path().filename() != "ledger.jsonl") continue;
+        auto text = core::read_file(file.path());
+        ASSERT_TRUE(text);
+        text->resize(text->rfind('\n', text->size() - 2) + 1); // the last step never happened
+        ASSERT_TRUE(core::write_file(file.path(), std::string_view(*text)));
+    }
+    const auto request = app::releaseRequestOf(studio().lastRunFolder());
+    ASSERT_FALSE(request);
+    EXPECT_EQ(request.error().code, ErrorCode::Refused);
 }
 
 TEST_F(RealEngineTest, NothingPrivateReachesTheZipTheLedgerOrTheEvents)
