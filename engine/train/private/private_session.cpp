@@ -218,6 +218,16 @@ Result<> PrivateSession::open_ledger(const privacy::LedgerStore& store, const Da
             spent_ += entry.event.steps;
             state.attempt = std::max(state.attempt, entry.attempt);
         }
+    // A ceiling that would end the run midway is met before its first step.
+    VELAMEN_ASSIGN(
+        const std::int64_t room,
+        ledger_->room(plan_.privacy.unit, plan_.privacy.neighbours, ledger_event(plan_.privacy)));
+    if (const std::int64_t wanted = plan_.privacy.steps - spent_; room < wanted)
+        return fail(ErrorCode::Refused,
+                    "the ceiling of this dataset leaves room for " + std::to_string(room)
+                        + " more steps of this plan, not for " + std::to_string(wanted),
+                    "plan fewer steps or more noise; a ceiling is not raised once results have "
+                    "been seen");
     ++state.attempt;
     record().ledger_id = ledger_->id();
     record().state = "running";

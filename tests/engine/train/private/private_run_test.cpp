@@ -15,6 +15,7 @@
 #include "engine/io/safetensors.h"
 #include "engine/privacy/accountant.h"
 #include "engine/privacy/ledger.h"
+#include "engine/privacy/totals.h"
 #include "engine/train/private/private_session.h"
 #include "tests/support/leaks.h"
 #include "tests/support/temp_dir.h"
@@ -167,6 +168,33 @@ TEST_F(PrivateRun, AddRemoveNeverWritesTheExactCount)
     for (const fs::path& root : {run(), ledgers()})
         EXPECT_THAT(test::leaks_in(root, {.texts = {}, .numbers = {"137", "69", "68"}}),
                     testing::IsEmpty());
+}
+
+TEST_F(PrivateRun, DoesNotStartWhereTheCeilingOfItsDatasetWouldEndIt)
+{
+    Recorder recorder;
+    ASSERT_TRUE(train(plan(), run(), recorder));
+    {
+        const auto store = privacy::LedgerStore::open(ledgers());
+        auto open = privacy::Ledger::open(store->list().front());
+        ASSERT_TRUE(open);
+        privacy::Ceiling ceiling{.claim = {},
+                                 .epsilon = *privacy::Epsilon::create(100.0),
+                                 .delta = *privacy::Delta::create(1e-4),
+                                 .order = 4.0};
+        auto filter = privacy::RdpFilter::create(ceiling);
+        ASSERT_TRUE(filter);
+        for (const auto& entry : open->entries())
+            ASSERT_TRUE(filter->add(entry));
+        ceiling.epsilon = *privacy::Epsilon::create(filter->spent_epsilon().value() * 1.01);
+        ASSERT_TRUE(open->declare(ceiling));
+    }
+    Recorder second;
+    const auto outcome = train(plan(), run().parent_path() / "second", second);
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().code, ErrorCode::Refused);
+    EXPECT_TRUE(second.points.empty());
+    EXPECT_EQ(spent(ledger()), 6); // as before
 }
 
 TEST_F(PrivateRun, ResumesWhereItStoppedAndSpendsEachStepOnce)
