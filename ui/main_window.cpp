@@ -12,6 +12,7 @@
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QMimeData>
+#include <QScreen>
 #include <QShortcut>
 #include <QStackedWidget>
 #include <QStyle>
@@ -50,7 +51,9 @@ MainWindow::MainWindow(Studio& studio, Dialogs& dialogs, std::vector<RailEntry> 
     setObjectName(QStringLiteral("mainWindow"));
     setWindowTitle(tr("Velamen"));
     setAcceptDrops(true);
-    resize(1280, 800);
+    // 1280 x 800, or what a smaller screen leaves beside the frame.
+    constexpr QSize kFrame(8, 36);
+    resize(QSize(1280, 800).boundedTo(screen()->availableSize() - kFrame));
     setMinimumSize(960, 600);
 
     auto* all = new QWidget(this);

@@ -62,7 +62,10 @@ int main(int argc, char** argv)
     if (!parser.positionalArguments().isEmpty())
         window.openPath(
             std::filesystem::absolute(ui::toPath(parser.positionalArguments().first())));
-    if (parser.isSet(page)) window.showPage(parser.value(page));
+    if (parser.isSet(page))
+        window.showPage(parser.value(page));
+    else if (parser.isSet(demo))
+        window.showPage(QStringLiteral("data")); // the first thing to look at
     if (parser.isSet(exits)) QTimer::singleShot(0, &app, &QApplication::quit);
     return QApplication::exec();
 }
