@@ -175,12 +175,19 @@ public:
             * std::exp(log_scale_ - theta_ * static_cast<double>(first_ + k));
     }
     double step() const noexcept { return step_; }
+    /// Bound on the error by rounding of any sum of masses from cell k up that is relative to the
+    /// bulk of the tilted sum: what the transform spreads over all cells.
+    double noise(std::int64_t k) const
+    {
+        return noise_ * std::exp(log_scale_ - theta_ * static_cast<double>(first_ + k));
+    }
 
 private:
     void transform(std::span<const Term> terms, std::span<const std::int64_t> centres,
                    std::span<const double> log_masses);
 
-    double step_, theta_, log_scale_ = 0.0, infinite_ = 0.0, above_ = 0.0, rounding_ = 0.0;
+    double step_, theta_, log_scale_ = 0.0, infinite_ = 0.0, above_ = 0.0;
+    double rounding_ = 0.0, noise_ = 0.0;
     std::int64_t lowest_ = 0, first_ = 0, cells_ = 0;
     std::vector<double> values_;
 };
@@ -290,6 +297,7 @@ Window::Window(std::span<const Term> terms, double lambda, std::int64_t max_cell
     lowest_ = base + first_;
     // spectra lose a few ulp per step, cells of the pmf are right to 1e-13
     rounding_ = 1e-12 + 3e-13 * total;
+    noise_ = 1e-14 + 1e-15 * total;
     above_ = std::exp(std::min(0.0, log_tail + log_scale_ - theta_ * upper));
     infinite_ = std::min(1.0, (-std::expm1(log_finite)) * (1.0 + rounding_) + above_);
     values_.resize(static_cast<std::size_t>(cells_));
@@ -331,17 +339,29 @@ void Window::transform(std::span<const Term> terms, std::span<const std::int64_t
     }
 }
 
-/// Runs `ask` on a window tilted by `lambda`, and on the plain one where the tilt does not serve.
+/// Runs `ask` on a window tilted by `lambda`, by less where that window is too large (rare draws
+/// have long tails, which a tilt can make the bulk) or does not serve, and on the plain one last.
 template <class Ask>
 Answer ask_window(std::span<const Term> terms, double lambda, double scale, std::int64_t max_cells,
                   const Ask& ask)
 {
-    for (const double tilt : {lambda, 0.0}) {
+    Answer too_large;
+    for (const double part : {1.0, 0.5, 0.25, 0.0}) {
+        const double tilt = part * lambda;
         const Window window(terms, tilt, max_cells);
-        if (!window.is_valid()) return {.value = kInfinity, .cells_needed = window.cells()};
-        if (tilt > 0.0 && !(window.above() < 1e-6 * scale)) continue;
-        if (const std::optional<double> value = ask(window, tilt == 0.0)) return {.value = *value};
+        if (!window.is_valid()) {
+            const bool is_first = too_large.cells_needed == 0;
+            too_large = {.value = kInfinity,
+                         .cells_needed = is_first
+                             ? window.cells()
+                             : std::min(too_large.cells_needed, window.cells())};
+        } else if (tilt == 0.0 || window.above() < 1e-6 * scale) {
+            if (const std::optional<double> value = ask(window, tilt == 0.0))
+                return {.value = *value};
+        }
+        if (lambda == 0.0) break;
     }
+    if (too_large.cells_needed != 0) return too_large;
     return {.value = kInfinity};
 }
 
@@ -364,10 +384,12 @@ Answer composed_epsilon(std::span<const Term> terms, double delta, std::int64_t 
         for (std::int64_t k = window.size() - 1;; --k) {
             // excess and sum belong to loss_(k+1)
             const double next = k >= 0 ? excess * decay + sum * gain : kInfinity;
-            if (next > allowed) {
+            const double noise = window.noise(k);
+            if (!(next + noise <= allowed)) {
                 if (k < 0 && !is_plain && window.loss(0) > 0.0) return std::nullopt;
                 if (k < 0 && !(sum > allowed)) return 0.0;
-                const double below = -std::log1p(-(allowed - excess) / (sum - excess));
+                const double room = std::max(0.0, allowed - noise - excess);
+                const double below = -std::log1p(-room / (sum - excess));
                 const double epsilon = window.loss(k + 1) - (std::isfinite(below) ? below : 0.0);
                 return std::max(0.0, epsilon + 1e-14 * std::abs(epsilon));
             }
@@ -384,10 +406,12 @@ Answer composed_delta(std::span<const Term> terms, double epsilon, std::int64_t 
     const auto sum_up = [&](const Window& window, bool is_plain) -> std::optional<double> {
         if (!is_plain && window.loss(0) > epsilon) return std::nullopt;
         double delta = 0.0;
-        for (std::int64_t k = window.size() - 1; k >= 0 && window.loss(k) > epsilon; --k)
+        std::int64_t k = window.size() - 1;
+        for (; k >= 0 && window.loss(k) > epsilon; --k)
             delta -= window.mass(k) * std::expm1(epsilon - window.loss(k));
         if (!is_plain && window.above() > 1e-6 * delta) return std::nullopt;
-        return std::min(1.0, delta * (1.0 + window.rounding()) + window.infinite());
+        return std::min(1.0,
+                        delta * (1.0 + window.rounding()) + window.infinite() + window.noise(k));
     };
     return ask_window(terms, find_tilt(terms, epsilon, false), kInfinity, max_cells, sum_up);
 }

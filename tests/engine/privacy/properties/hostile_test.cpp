@@ -63,7 +63,7 @@ TEST(HostileNumbers, EveryPlanHasANonNegativeBound)
 {
     for (const auto relation : {Neighbours::ZeroOut, Neighbours::ReplaceOne})
         for (const double rate : {kTiny, .3, 1 - 1e-16, 1.0})
-            for (const double noise : {kTiny, .2, 30.0, kHuge})
+            for (const double noise : {kTiny, .2, kHuge})
                 for (const std::int64_t steps : {std::int64_t{1}, kBillion, INT64_MAX}) {
                     const Segment one = segment(rate, noise, steps);
                     SCOPED_TRACE(testing::Message() << name_of(relation) << ' ' << rate << ' '
@@ -128,7 +128,7 @@ TEST(HostileTargets, AreMetOrRefusedWithAWayOut)
         const Segment one{event, count};
         return pld_epsilon({&one, 1}, delta).value();
     };
-    for (const double target : {0.0, 1e-6, 1e6, kHuge, kInfinity}) {
+    for (const double target : {0.0, 1e-6, 1e6, kInfinity}) {
         const auto epsilon = Epsilon::create(target).value();
         SCOPED_TRACE(target);
         for (const std::int64_t steps : {std::int64_t{1}, std::int64_t{1} << 40}) {
