@@ -276,18 +276,27 @@ Window::Window(std::span<const Term> terms, double lambda, std::int64_t max_cell
         }
         return (cumulant - log_tail) / std::abs(s);
     };
-    for (const double sign : {1.0, -1.0}) {
-        double best = kInfinity;
-        for (double factor = 0.1; factor < 6.0; factor *= 1.4) {
-            const double bound = bound_at(sign * std::min(factor * order, 50.0));
-            if (!(bound < best)) break;
-            best = bound;
+    // The order is that of a normal distribution; long tails need a far smaller one.
+    const auto smallest_bound = [&](double sign) {
+        const auto at = [&](double factor) {
+            return bound_at(sign * std::min(factor * order, 50.0));
+        };
+        constexpr double kRatio = 1.4;
+        double best = at(1.0), factor = 1.0;
+        for (const double step : {kRatio, 1.0 / kRatio}) {
+            const double before = best;
+            for (int i = 0; i < 80; ++i) {
+                const double next = at(factor *= step);
+                if (!(next < best) && (std::isfinite(best) || step > 1.0)) break;
+                best = std::min(best, next);
+            }
+            if (best < before) break; // it has one minimum
+            factor = 1.0;
         }
-        if (sign > 0.0)
-            upper = std::min(upper, std::ceil(best));
-        else
-            lower = std::max(lower, std::floor(-best));
-    }
+        return best;
+    };
+    upper = std::min(upper, std::ceil(smallest_bound(1.0)));
+    lower = std::max(lower, std::floor(-smallest_bound(-1.0)));
     upper = std::max(upper, lower);
     const double needed = upper - lower + 1.0;
     cells_ =

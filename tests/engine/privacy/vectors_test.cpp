@@ -178,6 +178,10 @@ INSTANTIATE_TEST_SUITE_P(
                2000,
                1e-4,
                {.pld = 5.729716, .rdp = 6.265495, .unsigned_rdp = 6.278749, .rdp_tolerance = 1e-6}},
+        // DPA: a tilt or a Chernoff order for normal tails would ask for enormous windows here
+        Vector{"RareDraws", .000795, .9019, 4019, 9.38e-7, {.pld = .3510132}},
+        Vector{
+            "RarerDraws", .000381, .84197, 4081, 2.65e-4, {.pld = .0984012, .pld_tolerance = 5e-4}},
         Vector{"CalibratedTen", .02, .771431, 2000, 1e-5, {.pld = 10, .noise_at = 10}},
         Vector{"CalibratedTenDense", .1, 1.748959, 1000, 1e-5, {.pld = 10, .noise_at = 10}},
         Vector{"CalibratedOneDense", .0512, 6.130976, 1000, 1e-5, {.pld = 1, .noise_at = 1}},
