@@ -16,8 +16,6 @@
 namespace velamen::privacy {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
 Result<Epsilon> bounded_epsilon(const Plan& plan, std::span<const Segment> segments, Delta delta,
                                 Neighbours relation)
 {

@@ -117,6 +117,8 @@ template <class... F>
 struct Overloaded : F... {
     using F::operator()...;
 };
+template <class... Call>
+Overloaded(Call...) -> Overloaded<Call...>;
 
 } // namespace
 

@@ -35,6 +35,7 @@ template <class Ask>
 Pass run_pass(const Plan& plan, int level, const Ask& ask)
 {
     std::vector<std::shared_ptr<const LossPmfPair>> pairs;
+    pairs.reserve(plan.sources.size());
     for (const auto& source : plan.sources)
         pairs.push_back(source.grids->get(level, plan.log_mass()));
     Pass pass;
