@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -57,21 +58,38 @@ Result<std::vector<std::filesystem::path>> foldersOf(const std::string& id)
 
 void showRuns(const Loaded& ledger, const Output& output, io::Json& json)
 {
-    std::map<std::string, std::pair<std::int64_t, LedgerEvent>> runs;
+    struct Run {
+        std::int64_t steps = 0, releases = 0;
+        std::optional<TrainingSteps> last{};
+    };
+    std::map<std::string, Run> runs;
     for (const LedgerEntry& e : ledger.entries) {
-        runs[e.run].first += e.event.steps;
-        runs[e.run].second = e.event;
+        Run& run = runs[e.run];
+        if (const auto* steps = std::get_if<TrainingSteps>(&e.event)) {
+            run.steps += steps->steps;
+            run.last = *steps;
+        } else {
+            run.releases += times_of(e.event);
+        }
     }
     io::Json items = io::Json::array();
-    for (const auto& [run, sum] : runs) {
+    for (const auto& [name, run] : runs) {
         io::Json item = io::Json::object();
-        item["run"] = run;
-        item["steps"] = sum.first;
-        item["rate"] = sum.second.rate;
-        item["noise"] = sum.second.noise_effective;
+        item["run"] = name;
+        item["steps"] = run.steps;
+        item["releases"] = run.releases;
+        std::string text = fmt::format("  run {}: {} steps reserved", name, run.steps);
+        if (run.last) {
+            item["rate"] = run.last->rate;
+            item["noise"] = run.last->noise_effective;
+            item["hardened"] = run.last->is_hardened;
+            text +=
+                fmt::format(", rate {:.5g}, effective noise {:.5g}{}", run.last->rate,
+                            run.last->noise_effective, run.last->is_hardened ? ", hardened" : "");
+        }
+        if (run.releases > 0) text += fmt::format(", {} releases beside training", run.releases);
         items.push_back(item);
-        output.line(fmt::format("  run {}: {} steps reserved, rate {:.5g}, effective noise {:.5g}",
-                                run, sum.first, sum.second.rate, sum.second.noise_effective));
+        output.line(text);
     }
     json["runs"] = items;
 }

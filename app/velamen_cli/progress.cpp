@@ -146,6 +146,7 @@ void ConsoleObserver::on_step(const train::StepPoint& point)
     json["step"] = point.step;
     json["epsilon"] = point.epsilon;
     json["loss"] = point.noised_loss ? io::Json(*point.noised_loss) : io::Json();
+    if (point.noised_clipped_fraction) json["clipped_fraction"] = *point.noised_clipped_fraction;
     json["noised_gradient_norm"] = point.noised_gradient_norm;
     json["learning_rate"] = point.learning_rate;
     output_.event(json);

@@ -75,6 +75,7 @@ void Clipper::reset()
 {
     sums_.assign(trained_.size(), {});
     loss_sum_ = 0.0;
+    clipped_sum_ = 0.0;
     is_broken_ = false;
     view_ = {};
 }
@@ -150,10 +151,13 @@ void Clipper::accumulate(GradTape& tape, const MicroBatch& batch, const at::Tens
     }
 
     add_losses(losses, counted);
+    // A unit that counts adds 1/2 when it is clipped and takes 1/2 off when it is not.
+    const auto clipped = factors.lt(1.0).logical_and_(counted).sum().item<double>();
+    clipped_sum_ += clipped - 0.5 * counted.sum().item<double>();
     view_.units += units - batch.padded;
     view_.non_finite +=
         good.narrow(0, 0, units - batch.padded).logical_not().sum().item<std::int64_t>();
-    view_.clipped_fraction += factors.lt(1.0).logical_and_(counted).sum().item<double>();
+    view_.clipped_fraction += clipped;
     view_.mean_norm += norms.mul(counted).sum().item<double>();
 }
 
@@ -179,7 +183,7 @@ Result<ClippedSum> Clipper::finish(data::PoissonDraw&& draw)
         reset();
         return fail(ErrorCode::OutOfMemory, "no memory for the sum of a step");
     }
-    ClippedSum sum(std::exchange(sums_, {}), loss_sum_, clip_, batch_);
+    ClippedSum sum(std::exchange(sums_, {}), loss_sum_, clipped_sum_, clip_, batch_);
     reset();
     if (!is_whole)
         return fail(ErrorCode::Internal, "a step was ended that does not hold what was drawn");

@@ -75,6 +75,7 @@ private:
     privacy::ExpectedBatch batch_;
     std::vector<at::Tensor> sums_;
     double loss_sum_ = 0.0;
+    double clipped_sum_ = 0.0;
     bool is_broken_ = false;
     PrivateView view_; // sums, not means
 };

@@ -2,7 +2,6 @@
 
 #include "engine/dpsgd/private_step.h"
 
-#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -13,7 +12,9 @@ namespace velamen::dpsgd {
 namespace {
 
 constexpr std::uint32_t kLossTensor = 0xFFFFFFFFU; // no model has that many tensors
-constexpr double kHalfLimit = 0.5;                 // L / 2: sensitivity of the released loss
+constexpr std::uint32_t kClippedTensor = 0xFFFFFFFEU;
+/// Sensitivity of both scalars: the loss lies in [0, 1], being clipped is 0 or 1, each minus 1/2.
+constexpr double kHalf = 0.5;
 
 void wipe(std::array<std::uint8_t, 32>& key) noexcept
 {
@@ -22,13 +23,6 @@ void wipe(std::array<std::uint8_t, 32>& key) noexcept
 }
 
 } // namespace
-
-std::optional<double> loss_noise(double effective, double gradient) noexcept
-{
-    const double rest = 1.0 / (effective * effective) - 1.0 / (gradient * gradient);
-    if (!(rest * effective * effective > 1e-9)) return std::nullopt;
-    return 1.0 / std::sqrt(rest);
-}
 
 NoisyGradient::NoisyGradient(std::vector<at::Tensor> sums, double stddev, double batch,
                              std::int64_t step, const core::StreamKey& noise)
@@ -54,16 +48,21 @@ NoisyGradient NoisyGradient::release(ClippedSum&& sum, privacy::SpentStep&& step
     VELAMEN_ASSERT(step.is_live());
     const privacy::SpentStep spent(std::move(step));
     ClippedSum used(std::move(sum));
-    const double sigma = spent.gradient_noise().value();
-    const double effective = spent.event().noise.value();
-    VELAMEN_ASSERT(sigma >= effective);
+    VELAMEN_ASSERT(!spent.is_hardened()); // this noise is not what was charged
+    const privacy::StepNoise& noises = spent.noise();
+    const double sigma = noises.gradient.value();
+    VELAMEN_ASSERT(privacy::joint_noise(noises) >= spent.event().noise);
     NoisyGradient released(std::move(used.sums_), sigma * used.clip_.value(), used.batch_.value(),
                            spent.index(), noise);
-    if (const auto loss_sigma = loss_noise(effective, sigma)) {
-        core::SecureStream stream(noise, static_cast<std::uint64_t>(spent.index()), kLossTensor);
-        const double noised = used.loss_sum_ + *loss_sigma * kHalfLimit * stream.normal();
-        released.noised_loss_ = noised / used.batch_.value() + kHalfLimit;
-    }
+    // Mean over the expected batch of a sum of values minus 1/2.
+    const auto mean_of = [&](double shifted, privacy::NoiseMultiplier scalar, std::uint32_t tensor) {
+        core::SecureStream stream(noise, static_cast<std::uint64_t>(spent.index()), tensor);
+        return (shifted + scalar.value() * kHalf * stream.normal()) / used.batch_.value() + kHalf;
+    };
+    if (noises.loss) released.noised_loss_ = mean_of(used.loss_sum_, *noises.loss, kLossTensor);
+    if (noises.clipped_fraction)
+        released.noised_clipped_fraction_ =
+            mean_of(used.clipped_sum_, *noises.clipped_fraction, kClippedTensor);
     return released;
 }
 

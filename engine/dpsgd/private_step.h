@@ -32,14 +32,16 @@ private:
     friend class Clipper;
     friend class NoisyGradient;
     friend struct ClippedSumSeam; // defined in tests and benchmarks only: reads, never makes
-    ClippedSum(std::vector<at::Tensor> sums, double loss_sum, privacy::ClippingNorm clip,
-               privacy::ExpectedBatch batch)
-        : sums_(std::move(sums)), loss_sum_(loss_sum), clip_(clip), batch_(batch)
+    ClippedSum(std::vector<at::Tensor> sums, double loss_sum, double clipped_sum,
+               privacy::ClippingNorm clip, privacy::ExpectedBatch batch)
+        : sums_(std::move(sums)), loss_sum_(loss_sum), clipped_sum_(clipped_sum), clip_(clip),
+          batch_(batch)
     {
     }
 
     std::vector<at::Tensor> sums_; // fp32, one per trained tensor
     double loss_sum_ = 0.0;        // of clamped losses minus one half
+    double clipped_sum_ = 0.0;     // of 1 for clipped units, 0 for others, minus one half
     privacy::ClippingNorm clip_;
     privacy::ExpectedBatch batch_;
 };
@@ -50,8 +52,8 @@ private:
 class NoisyGradient {
 public:
     /// `noise`: the attempt's key for this purpose; the nonce is (step, tensor). Noise has standard
-    /// deviation sigma C, sigma being the step's gradient multiplier. The loss is released when the
-    /// step's effective multiplier pays for it.
+    /// deviation sigma C, sigma being the step's gradient multiplier. Loss and clipped fraction are
+    /// released when the step was charged for them.
     static NoisyGradient release(ClippedSum&& sum, privacy::SpentStep&& step,
                                  const core::StreamKey& noise);
 
@@ -62,6 +64,11 @@ public:
     /// Mean loss of the step with its noise: public. Absent when the step does not pay for it. May
     /// lie outside [0, 1].
     std::optional<double> noised_loss() const noexcept { return noised_loss_; }
+    /// Share of units whose gradient was clipped, with its noise: as above.
+    std::optional<double> noised_clipped_fraction() const noexcept
+    {
+        return noised_clipped_fraction_;
+    }
 
 private:
     friend class Optimiser; // adds the noise, divides by the batch and updates in one pass
@@ -75,10 +82,7 @@ private:
     std::int64_t step_;
     std::array<std::uint8_t, 32> key_{}; // wiped on destruction
     std::optional<double> noised_loss_;
+    std::optional<double> noised_clipped_fraction_;
 };
-
-/// The multiplier of the released loss that a step pays for: the sigma_s of
-/// effective^-2 = gradient^-2 + sigma_s^-2; nothing when the gradient uses all of it.
-std::optional<double> loss_noise(double effective, double gradient) noexcept;
 
 } // namespace velamen::dpsgd

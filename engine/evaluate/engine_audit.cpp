@@ -43,7 +43,7 @@ public:
         VELAMEN_ASSIGN(auto store, privacy::LedgerStore::open(folder_));
         const core::Digest canary{};
         VELAMEN_ASSIGN(auto ledger, store.join({&canary, 1}));
-        privacy::LedgerEvent event;
+        privacy::TrainingSteps event;
         event.rate = 1.0;
         event.noise_gradient = event.noise_effective = noise;
         event.steps = 1;

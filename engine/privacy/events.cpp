@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Joint release of a gradient and a scalar. Roundings go towards less noise in the accountant.
+// Joint release of a gradient and scalars. Roundings go towards less noise in the accountant.
 
 #include "engine/privacy/events.h"
 
@@ -21,9 +21,18 @@ double joint(double a, double b)
 
 } // namespace
 
-NoiseMultiplier joint_noise(NoiseMultiplier gradient, NoiseMultiplier scalar)
+NoiseMultiplier joint_noise(NoiseMultiplier a, NoiseMultiplier b)
 {
-    return checked<NoiseMultiplier>(joint(gradient.value(), scalar.value()));
+    return checked<NoiseMultiplier>(joint(a.value(), b.value()));
+}
+
+NoiseMultiplier joint_noise(const StepNoise& noise)
+{
+    // In the order in which plans are made: gradient_noise() of the joint noise of the scalars.
+    std::optional<NoiseMultiplier> scalars = noise.loss;
+    if (noise.clipped_fraction)
+        scalars = scalars ? joint_noise(*scalars, *noise.clipped_fraction) : noise.clipped_fraction;
+    return scalars ? joint_noise(noise.gradient, *scalars) : noise.gradient;
 }
 
 Result<NoiseMultiplier> gradient_noise(NoiseMultiplier effective, NoiseMultiplier scalar)

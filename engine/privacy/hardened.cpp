@@ -1,64 +1,45 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The integer orders of rdp_of, each converted and rounded up.
+// The integer orders of the common Renyi accounting.
 
 #include "engine/privacy/hardened.h"
 
-#include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "engine/privacy/checked.h"
+#include "engine/privacy/composition.h"
+#include "engine/privacy/explain.h"
 
 namespace velamen::privacy {
-namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-// 2 to 128, then each an eighth above the one before.
-std::vector<int> make_orders()
-{
-    std::vector<int> orders;
-    for (int order = 2; order <= 4096; order += order < 128 ? 1 : order / 8)
-        orders.push_back(order);
-    return orders;
-}
-
-// Proposition 12 with the total variation bound sqrt(1 - e^-KL) for tiny divergences. The margins
-// cover the rounding of rdp_of (below 1e-12 relative at these orders) and of the terms here.
-double epsilon_at(double r, double order, double delta)
-{
-    constexpr double kDivergenceMargin = 1e-11;
-    constexpr double kTermMargin = 1e-14;
-    r *= 1.0 + kDivergenceMargin;
-    if (delta * delta * (1.0 - kTermMargin) + std::expm1(-r) > 0.0) return 0.0;
-    if (!std::isfinite(r)) return kInfinity;
-    const double gain = std::log1p(-1.0 / order);
-    const double loss = -(std::log(delta) + std::log(order)) / (order - 1.0);
-    const double margin =
-        kTermMargin * (r - gain + (std::abs(std::log(delta)) + std::log(order)) / (order - 1.0));
-    return std::max(0.0, r + gain + loss + margin);
-}
-
-} // namespace
 
 RdpBound hardened_epsilon(std::span<const Segment> segments, Delta delta)
 {
-    static const std::vector<int> orders = make_orders();
-    if (segments.empty())
-        return {checked<Epsilon>(0.0), static_cast<double>(orders.front()), false};
-    RdpBound best{checked<Epsilon>(kInfinity), static_cast<double>(orders.back()), true};
-    for (const int order : orders) {
-        double r = 0.0;
-        for (const auto& segment : segments)
-            r += rdp_of(segment.event, segment.steps, order);
-        const double epsilon = epsilon_at(r, order, delta.value());
-        if (epsilon < best.epsilon.value())
-            best = {checked<Epsilon>(epsilon), static_cast<double>(order),
-                    order == orders.front() || order == orders.back()};
+    std::vector<Spending> all;
+    for (const Segment& segment : segments)
+        all.push_back({SubsampledDiscreteGaussian{segment.event}, segment.steps});
+    return *composed_rdp(all, delta); // such events pass every check under zero-out
+}
+
+Result<NoiseMultiplier> calibrate_hardened_noise(Epsilon target, Delta delta, SamplingRate rate,
+                                                 Steps steps)
+{
+    const auto epsilon_at = [&](double log_noise) {
+        const Segment plan{{rate, checked<NoiseMultiplier>(std::exp(log_noise))}, steps};
+        return hardened_epsilon({&plan, 1}, delta).epsilon;
+    };
+    constexpr double kPrecision = 1e-4, kMostNoise = 1e9, kLeastNoise = 1e-3;
+    double enough = std::log(kMostNoise), little = std::log(kLeastNoise);
+    if (epsilon_at(enough) > target)
+        return fail(ErrorCode::Refused,
+                    "epsilon " + epsilon_text(target) + " cannot be reached by hardened noise",
+                    "the nearest is epsilon " + epsilon_text(epsilon_at(enough)));
+    if (epsilon_at(little) <= target) return checked<NoiseMultiplier>(kLeastNoise);
+    while (enough - little > kPrecision) {
+        const double middle = 0.5 * (enough + little);
+        (epsilon_at(middle) <= target ? enough : little) = middle;
     }
-    return best;
+    return checked<NoiseMultiplier>(std::exp(enough));
 }
 
 } // namespace velamen::privacy

@@ -23,4 +23,9 @@ namespace velamen::privacy {
 /// truth. Total and thread-safe.
 RdpBound hardened_epsilon(std::span<const Segment> segments, Delta delta);
 
+/// As calibrate_noise() for this mode: the smallest effective noise (to 1e-4 relative) whose bound
+/// after `steps` is at most `target`; Refused with the nearest reachable value.
+Result<NoiseMultiplier> calibrate_hardened_noise(Epsilon target, Delta delta, SamplingRate rate,
+                                                 Steps steps);
+
 } // namespace velamen::privacy

@@ -12,6 +12,7 @@
 #include "engine/core/assert.h"
 #include "engine/core/file.h"
 #include "engine/io/json.h"
+#include "engine/privacy/checked.h"
 #include "engine/privacy/explain.h"
 #include "engine/privacy/ledger_files.h"
 #include "engine/privacy/ledger_line.h"
@@ -22,14 +23,20 @@ namespace velamen::privacy {
 namespace fs = std::filesystem;
 
 SpentStep::SpentStep(SpentStep&& other) noexcept
-    : index_(other.index_), event_(other.event_), gradient_noise_(other.gradient_noise_),
+    : index_(other.index_), event_(other.event_), noise_(other.noise_),
+      is_hardened_(other.is_hardened_), live_(std::exchange(other.live_, false))
+{
+}
+
+SpentRelease::SpentRelease(SpentRelease&& other) noexcept
+    : line_(other.line_), release_(std::move(other.release_)),
       live_(std::exchange(other.live_, false))
 {
 }
 
 ReservedSteps::ReservedSteps(ReservedSteps&& other) noexcept
     : next_(other.next_), left_(std::exchange(other.left_, 0)), event_(other.event_),
-      gradient_noise_(other.gradient_noise_)
+      noise_(other.noise_), is_hardened_(other.is_hardened_)
 {
 }
 
@@ -39,7 +46,8 @@ ReservedSteps& ReservedSteps::operator=(ReservedSteps&& other) noexcept
         next_ = other.next_;
         left_ = std::exchange(other.left_, 0);
         event_ = other.event_;
-        gradient_noise_ = other.gradient_noise_;
+        noise_ = other.noise_;
+        is_hardened_ = other.is_hardened_;
     }
     return *this;
 }
@@ -48,7 +56,7 @@ SpentStep ReservedSteps::take()
 {
     VELAMEN_ASSERT(left_ > 0);
     --left_;
-    return SpentStep(next_++, event_, gradient_noise_);
+    return SpentStep(next_++, event_, noise_, is_hardened_);
 }
 
 struct Ledger::State {
@@ -68,7 +76,8 @@ struct Ledger::State {
     Result<> count(const LedgerEntry& entry)
     {
         if (filter) VELAMEN_TRY(filter->add(entry));
-        next_step[{entry.run, entry.attempt}] += entry.event.steps;
+        if (const auto* steps = std::get_if<TrainingSteps>(&entry.event))
+            next_step[{entry.run, entry.attempt}] += steps->steps;
         return {};
     }
 
@@ -171,27 +180,18 @@ Result<Ledger> Ledger::open(const fs::path& folder)
     return Ledger(std::move(state));
 }
 
-Result<ReservedSteps> Ledger::reserve(const std::string& run, std::int64_t attempt,
-                                      const std::string& unit, Neighbours neighbours,
-                                      const LedgerEvent& event)
+Result<> Ledger::append(LedgerEntry entry)
 {
     if (state_->is_broken)
         return fail(ErrorCode::Unreadable,
                     "the last entry of the ledger could not be written, so no more may be spent",
                     "make room on the disk, then start Velamen again");
-    const LedgerEntry entry{.seq = state_->head.seq + 1,
-                            .prev = state_->head.hash,
-                            .run = run,
-                            .attempt = attempt,
-                            .unit = unit,
-                            .neighbours = neighbours,
-                            .event = event};
+    entry.seq = state_->head.seq + 1;
+    entry.prev = state_->head.hash;
     VELAMEN_TRY(check_entry(entry));
-    VELAMEN_ASSIGN(const auto rate, SamplingRate::create(event.rate));
-    VELAMEN_ASSIGN(const auto noise, NoiseMultiplier::create(event.noise_effective));
-    VELAMEN_ASSIGN(const auto gradient, NoiseMultiplier::create(event.noise_gradient));
-    VELAMEN_ASSIGN(const std::int64_t left, room(unit, neighbours, event));
-    if (event.steps > left) return fail(passed(*state_->ceiling, left, event.steps));
+    VELAMEN_ASSIGN(const std::int64_t left, room(entry.unit, entry.neighbours, entry.event));
+    if (const std::int64_t wanted = times_of(entry.event); wanted > left)
+        return fail(passed(*state_->ceiling, left, wanted));
     VELAMEN_TRY(state_->check_file());
 
     const std::string line = line_of(entry);
@@ -201,11 +201,37 @@ Result<ReservedSteps> Ledger::reserve(const std::string& run, std::int64_t attem
     VELAMEN_TRY(state_->check_file()); // the line is where the next reader looks for it
     VELAMEN_TRY(state_->count(entry));
     state_->is_broken = false;
-
-    const std::int64_t first = state_->next_step[{run, attempt}] - event.steps;
     state_->head = {entry.seq, core::sha256_hex(line)};
-    state_->entries.push_back(entry);
-    return ReservedSteps(first, event.steps, SubsampledGaussian{rate, noise}, gradient);
+    state_->entries.push_back(std::move(entry));
+    return {};
+}
+
+Result<ReservedSteps> Ledger::reserve(const std::string& run, std::int64_t attempt,
+                                      const std::string& unit, Neighbours neighbours,
+                                      const TrainingSteps& event)
+{
+    VELAMEN_TRY(append(
+        {.run = run, .attempt = attempt, .unit = unit, .neighbours = neighbours, .event = event}));
+    const auto exact = [](double noise) { return checked<NoiseMultiplier>(noise); };
+    StepNoise noise{exact(event.noise_gradient)};
+    if (event.noise_loss) noise.loss = exact(*event.noise_loss);
+    if (event.noise_clipped) noise.clipped_fraction = exact(*event.noise_clipped);
+    const SubsampledGaussian charged{checked<SamplingRate>(event.rate),
+                                     exact(event.noise_effective)};
+    const std::int64_t first = state_->next_step[{run, attempt}] - event.steps;
+    return ReservedSteps(first, event.steps, charged, noise, event.is_hardened);
+}
+
+Result<SpentRelease> Ledger::reserve(const std::string& run, std::int64_t attempt,
+                                     const std::string& unit, Neighbours neighbours,
+                                     const NoisyRelease& release)
+{
+    VELAMEN_TRY(append({.run = run,
+                        .attempt = attempt,
+                        .unit = unit,
+                        .neighbours = neighbours,
+                        .event = release}));
+    return SpentRelease(state_->head.seq, release);
 }
 
 Result<std::int64_t> Ledger::room(const std::string& unit, Neighbours neighbours,
@@ -230,7 +256,7 @@ Result<> Ledger::declare(const Ceiling& ceiling)
     VELAMEN_ASSIGN(RdpFilter filter, RdpFilter::create(ceiling));
     for (const LedgerEntry& entry : state_->entries)
         VELAMEN_TRY(filter.add(entry));
-    if (filter.spent() > filter.budget())
+    if (filter.is_passed())
         return fail(ErrorCode::Refused,
                     "more than this ceiling is already reserved: epsilon "
                         + epsilon_text(filter.spent_epsilon()) + " at order "

@@ -17,18 +17,9 @@
 
 #include "engine/core/hash.h"
 #include "engine/core/result.h"
-#include "engine/privacy/events.h"
+#include "engine/privacy/ledger_event.h"
 
 namespace velamen::privacy {
-
-struct LedgerEvent {
-    std::string type = "poisson_subsampled_gaussian";
-    double rate = 0.0;
-    double noise_gradient = 0.0;
-    std::optional<double> noise_loss; ///< absent: the loss was not released
-    double noise_effective = 0.0;
-    std::int64_t steps = 0;
-};
 
 /// One line: {v, seq, prev, run, attempt, unit, neighbours, event}. `prev` is the SHA-256 of the
 /// previous line's bytes without the newline; 64 zeros for the first.
@@ -77,20 +68,24 @@ public:
     SpentStep& operator=(SpentStep&&) = delete;
     /// Position of the step within its run: no two SpentSteps of one attempt are equal.
     std::int64_t index() const noexcept { return index_; }
+    /// What was charged; `noise` is that of all parts together.
     const SubsampledGaussian& event() const noexcept { return event_; }
-    /// Multiplier of the gradient's noise alone (>= event().noise).
-    NoiseMultiplier gradient_noise() const noexcept { return gradient_noise_; }
+    /// The noise of each part.
+    const StepNoise& noise() const noexcept { return noise_; }
+    /// Charged as the discrete Gaussian on a grid, which is what has to be added.
+    bool is_hardened() const noexcept { return is_hardened_; }
     bool is_live() const noexcept { return live_; }
 
 private:
     friend class ReservedSteps;
-    SpentStep(std::int64_t index, SubsampledGaussian event, NoiseMultiplier gradient_noise)
-        : index_(index), event_(event), gradient_noise_(gradient_noise)
+    SpentStep(std::int64_t index, SubsampledGaussian event, StepNoise noise, bool is_hardened)
+        : index_(index), event_(event), noise_(noise), is_hardened_(is_hardened)
     {
     }
     std::int64_t index_;
     SubsampledGaussian event_;
-    NoiseMultiplier gradient_noise_;
+    StepNoise noise_;
+    bool is_hardened_;
     bool live_ = true;
 };
 
@@ -106,15 +101,37 @@ public:
 
 private:
     friend class Ledger;
-    ReservedSteps(std::int64_t first, std::int64_t count, SubsampledGaussian event,
-                  NoiseMultiplier gradient_noise)
-        : next_(first), left_(count), event_(event), gradient_noise_(gradient_noise)
+    ReservedSteps(std::int64_t first, std::int64_t count, SubsampledGaussian event, StepNoise noise,
+                  bool is_hardened)
+        : next_(first), left_(count), event_(event), noise_(noise), is_hardened_(is_hardened)
     {
     }
     std::int64_t next_;
     std::int64_t left_;
     SubsampledGaussian event_;
-    NoiseMultiplier gradient_noise_;
+    StepNoise noise_;
+    bool is_hardened_;
+};
+
+/// The right to make the releases of one synced line that is no training; used once.
+class SpentRelease {
+public:
+    SpentRelease(SpentRelease&& other) noexcept;
+    SpentRelease& operator=(SpentRelease&&) = delete;
+    /// Number of its line in the ledger, counted from 0: no two are equal.
+    std::int64_t line() const noexcept { return line_; }
+    const NoisyRelease& release() const noexcept { return release_; }
+    bool is_live() const noexcept { return live_; }
+
+private:
+    friend class Ledger;
+    SpentRelease(std::int64_t line, NoisyRelease release)
+        : line_(line), release_(std::move(release))
+    {
+    }
+    std::int64_t line_;
+    NoisyRelease release_;
+    bool live_ = true;
 };
 
 /// One dataset's ledger, locked for writing while it lives. One thread.
@@ -133,10 +150,14 @@ public:
     /// Refused, with what is left, when the dataset's ceiling would be passed.
     Result<ReservedSteps> reserve(const std::string& run, std::int64_t attempt,
                                   const std::string& unit, Neighbours neighbours,
-                                  const LedgerEvent& event);
+                                  const TrainingSteps& event);
+    /// The same for releases beside training.
+    Result<SpentRelease> reserve(const std::string& run, std::int64_t attempt,
+                                 const std::string& unit, Neighbours neighbours,
+                                 const NoisyRelease& release);
 
-    /// How many steps like these the ceiling still allows; no limit without a ceiling. Refused when
-    /// such events have no place under it (`event.steps` does not matter).
+    /// How many events like this one the ceiling still allows; no limit without a ceiling. Refused
+    /// when such events have no place under it (the number of steps does not matter).
     Result<std::int64_t> room(const std::string& unit, Neighbours neighbours,
                               const LedgerEvent& event) const;
 
@@ -157,6 +178,7 @@ public:
 private:
     struct State;
     explicit Ledger(std::unique_ptr<State> state);
+    Result<> append(LedgerEntry entry);
     std::unique_ptr<State> state_;
 };
 
@@ -171,10 +193,10 @@ Result<> require_head(std::span<const LedgerEntry> entries, const LedgerHead& he
 /// The ceiling in a ledger's folder; nothing when none was declared. Corrupt or Unsupported when it
 /// cannot be read: a ceiling is never passed over.
 Result<std::optional<Ceiling>> read_ceiling(const std::filesystem::path& folder);
-/// Segments of the given run (all runs when empty), equal events merged. Refused when they differ
+/// What the given run released (all runs when empty), equal events merged. Refused when they differ
 /// in unit or relation; totals.h adds up what can be.
-Result<std::vector<Segment>> segments_of(std::span<const LedgerEntry> entries,
-                                         std::string_view run = {});
+Result<std::vector<Spending>> spendings_of(std::span<const LedgerEntry> entries,
+                                           std::string_view run = {});
 
 /// All ledgers of this user: $XDG_DATA_HOME/velamen/ledgers.
 class LedgerStore {

@@ -17,10 +17,6 @@ namespace velamen::privacy {
 
 namespace {
 
-constexpr std::string_view kEventType = "poisson_subsampled_gaussian";
-/// An effective multiplier may exceed what its parts give by this much, for decimal round-off.
-constexpr double kNoiseSlack = 1e-9;
-
 /// Longer than any line: names of 64 characters, numbers of 24.
 constexpr std::size_t kMaxLine = 1024;
 
@@ -33,23 +29,6 @@ Result<> require_keys(const io::Json& json, const std::array<std::string_view, N
                             [](const auto& member) { return std::string_view(member.first); }))
         return fail(ErrorCode::Corrupt, "its fields are not those of a ledger line");
     return {};
-}
-
-Result<LedgerEvent> event_of(const io::Json& json)
-{
-    constexpr std::array<std::string_view, 6> kKeys{
-        "type", "rate", "noise_gradient", "noise_loss", "noise_effective", "steps"};
-    VELAMEN_TRY(require_keys(json, kKeys));
-    LedgerEvent event;
-    VELAMEN_ASSIGN(event.type, json.text("type"));
-    VELAMEN_ASSIGN(event.rate, json.number("rate"));
-    VELAMEN_ASSIGN(event.noise_gradient, json.number("noise_gradient"));
-    if (!json.find("noise_loss")->is_null()) {
-        VELAMEN_ASSIGN(event.noise_loss, json.number("noise_loss"));
-    }
-    VELAMEN_ASSIGN(event.noise_effective, json.number("noise_effective"));
-    VELAMEN_ASSIGN(event.steps, json.integer("steps"));
-    return event;
 }
 
 Error on_line(const Error& error, std::size_t number)
@@ -89,26 +68,10 @@ bool is_unfinished(std::string_view tail, std::size_t number, std::string_view p
 
 } // namespace
 
-bool is_plain_name(std::string_view name)
-{
-    return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
-            || c == '_' || c == '-';
-    });
-}
-
 std::string no_hash() { return std::string(64, '0'); }
 
 std::string line_of(const LedgerEntry& entry)
 {
-    const LedgerEvent& event = entry.event;
-    io::Json::Object inner;
-    inner.emplace_back("type", event.type);
-    inner.emplace_back("rate", event.rate);
-    inner.emplace_back("noise_gradient", event.noise_gradient);
-    inner.emplace_back("noise_loss", event.noise_loss ? io::Json(*event.noise_loss) : io::Json());
-    inner.emplace_back("noise_effective", event.noise_effective);
-    inner.emplace_back("steps", event.steps);
     io::Json::Object line;
     line.emplace_back("v", entry.v);
     line.emplace_back("seq", entry.seq);
@@ -117,7 +80,7 @@ std::string line_of(const LedgerEntry& entry)
     line.emplace_back("attempt", entry.attempt);
     line.emplace_back("unit", entry.unit);
     line.emplace_back("neighbours", name_of(entry.neighbours));
-    line.emplace_back("event", std::move(inner));
+    line.emplace_back("event", json_of(entry.event));
     return io::Json(std::move(line)).dump();
 }
 
@@ -145,14 +108,13 @@ Result<LedgerEntry> entry_of_json(std::string_view line)
     VELAMEN_ASSIGN(entry.unit, json.text("unit"));
     VELAMEN_ASSIGN(const std::string neighbours, json.text("neighbours"));
     VELAMEN_ASSIGN(entry.neighbours, neighbours_of(neighbours));
-    VELAMEN_ASSIGN(entry.event, event_of(*json.find("event")));
+    VELAMEN_ASSIGN(entry.event, ledger_event_of(*json.find("event")));
     VELAMEN_TRY(check_entry(entry));
     return entry;
 }
 
 Result<> check_entry(const LedgerEntry& entry)
 {
-    const LedgerEvent& event = entry.event;
     const auto refuse = [](const std::string& what) {
         return fail(ErrorCode::InvalidArgument, what);
     };
@@ -164,20 +126,7 @@ Result<> check_entry(const LedgerEntry& entry)
         return refuse("the unit's name must be 1 to 64 letters, digits, \"_\" or \"-\"");
     VELAMEN_TRY(neighbours_of(name_of(entry.neighbours))); // what could not be read back
     if (entry.attempt < 1) return refuse("attempts are counted from 1");
-    if (event.type != kEventType) return refuse("the event type \"" + event.type + "\" is unknown");
-    if (event.steps < 1 || event.steps > kMaxStepsPerLine)
-        return refuse("one line reserves 1 to 32 steps, not " + std::to_string(event.steps));
-    VELAMEN_TRY(SamplingRate::create(event.rate));
-    VELAMEN_ASSIGN(const auto gradient, NoiseMultiplier::create(event.noise_gradient));
-    VELAMEN_ASSIGN(const auto effective, NoiseMultiplier::create(event.noise_effective));
-    double most = gradient.value();
-    if (event.noise_loss) {
-        VELAMEN_ASSIGN(const auto loss, NoiseMultiplier::create(*event.noise_loss));
-        most = joint_noise(gradient, loss).value();
-    }
-    if (effective.value() > most * (1.0 + kNoiseSlack))
-        return refuse("the effective noise is larger than what gradient and loss noise give");
-    return {};
+    return check_ledger_event(entry.event, entry.neighbours);
 }
 
 Result<std::vector<LedgerEntry>> parse_ledger(std::string_view text)
@@ -244,11 +193,12 @@ Result<> require_head(std::span<const LedgerEntry> entries, const LedgerHead& he
     return {};
 }
 
-Result<std::vector<Segment>> segments_of(std::span<const LedgerEntry> entries, std::string_view run)
+Result<std::vector<Spending>> spendings_of(std::span<const LedgerEntry> entries,
+                                           std::string_view run)
 {
     struct Sum {
-        SubsampledGaussian event;
-        std::int64_t steps;
+        Event event;
+        std::int64_t times;
     };
     std::vector<Sum> sums;
     const LedgerEntry* first = nullptr;
@@ -265,22 +215,20 @@ Result<std::vector<Segment>> segments_of(std::span<const LedgerEntry> entries, s
                         "this ledger holds events of two relations (zero_out, add_remove), which "
                         "are not mixed silently",
                         "look at the total of each run, or ask for a total under zero_out");
-        VELAMEN_ASSIGN(const auto rate, SamplingRate::create(entry.event.rate));
-        VELAMEN_ASSIGN(const auto noise, NoiseMultiplier::create(entry.event.noise_effective));
-        const SubsampledGaussian event{rate, noise};
-        // Composition does not depend on the order: equal events are one segment.
+        VELAMEN_ASSIGN(const Event event, event_of(entry.event));
+        // Composition does not depend on the order: equal events are one.
         const auto known = std::ranges::find(sums, event, &Sum::event);
         if (known == sums.end())
-            sums.push_back({event, entry.event.steps});
+            sums.push_back({event, times_of(entry.event)});
         else
-            known->steps += entry.event.steps;
+            known->times += times_of(entry.event);
     }
-    std::vector<Segment> segments;
+    std::vector<Spending> all;
     for (const Sum& sum : sums) {
-        VELAMEN_ASSIGN(const auto steps, Steps::create(sum.steps));
-        segments.push_back({sum.event, steps});
+        VELAMEN_ASSIGN(const auto times, Steps::create(sum.times));
+        all.push_back({sum.event, times});
     }
-    return segments;
+    return all;
 }
 
 } // namespace velamen::privacy

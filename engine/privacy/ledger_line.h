@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "engine/core/result.h"
+#include "engine/io/json.h"
 #include "engine/privacy/ledger.h"
 
 namespace velamen::privacy {
@@ -22,8 +23,9 @@ Result<LedgerEntry> entry_of(std::string_view line);
 Result<LedgerEntry> entry_of_json(std::string_view line);
 /// The rules of a line's content. InvalidArgument naming the field.
 Result<> check_entry(const LedgerEntry& entry);
-/// Letters, digits, "_" and "-", at most 64: so no path fits in.
-bool is_plain_name(std::string_view name);
+/// An event within a line; Unsupported for a type that is not known.
+io::Json json_of(const LedgerEvent& event);
+Result<LedgerEvent> ledger_event_of(const io::Json& json);
 /// 64 zeros: the hash before the first line.
 std::string no_hash();
 

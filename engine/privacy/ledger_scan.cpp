@@ -102,7 +102,8 @@ private:
 std::optional<LedgerEntry> scan_line(std::string_view line)
 {
     LedgerEntry entry;
-    LedgerEvent& event = entry.event;
+    TrainingSteps event;
+    std::string type;
     Scanner scan(line);
     bool is_read = scan.skip("{\"v\":") && scan.integer(entry.v) && scan.skip(",\"seq\":")
         && scan.integer(entry.seq) && scan.skip(",\"prev\":\"") && scan.name(entry.prev)
@@ -115,18 +116,25 @@ std::optional<LedgerEntry> scan_line(std::string_view line)
         entry.neighbours = Neighbours::AddRemove;
     else
         return std::nullopt;
-    is_read = scan.skip(",\"event\":{\"type\":\"") && scan.name(event.type)
-        && scan.skip(",\"rate\":") && scan.number(event.rate) && scan.skip(",\"noise_gradient\":")
+    is_read = scan.skip(",\"event\":{\"type\":\"") && scan.name(type) && scan.skip(",\"rate\":")
+        && scan.number(event.rate) && scan.skip(",\"noise_gradient\":")
         && scan.number(event.noise_gradient) && scan.skip(",\"noise_loss\":");
     if (!is_read) return std::nullopt;
     if (double loss = 0.0; !scan.skip("null")) {
         if (!scan.number(loss)) return std::nullopt;
         event.noise_loss = loss;
     }
+    if (double clipped = 0.0; scan.skip(",\"noise_clipped\":")) {
+        if (!scan.number(clipped)) return std::nullopt;
+        event.noise_clipped = clipped;
+    }
     is_read = scan.skip(",\"noise_effective\":") && scan.number(event.noise_effective)
         && scan.skip(",\"steps\":") && scan.integer(event.steps) && scan.skip("}}")
         && scan.is_done();
     if (!is_read) return std::nullopt;
+    event.is_hardened = type != "poisson_subsampled_gaussian";
+    entry.event = std::move(event);
+    if (type_of(entry.event) != type) return std::nullopt;
     return entry;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Checks what comes from outside and derives the internal events and divergences from it.
+// Divergences and guarantees in closed form.
 
 #include "engine/privacy/mechanisms.h"
 
@@ -8,94 +8,16 @@
 #include <cmath>
 #include <limits>
 #include <optional>
-#include <string>
-
-#include <boost/math/special_functions/beta.hpp>
+#include <span>
+#include <vector>
 
 #include "engine/privacy/checked.h"
-#include "engine/privacy/pld_refine.h"
 #include "engine/privacy/renyi.h"
 
 namespace velamen::privacy {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-/// Relative; far more than the error of Boost's series, which are summed in long doubles.
-constexpr double kTailSlack = 1e-11;
-
-/// P[Binomial(n, q) >= k] for k >= 1, right to kTailSlack.
-double binomial_tail(std::int64_t n, double q, std::int64_t k)
-{
-    if (k > n) return 0.0;
-    if (q == 1.0) return 1.0;
-    using NoThrow = boost::math::policies::policy<
-        boost::math::policies::domain_error<boost::math::policies::ignore_error>,
-        boost::math::policies::pole_error<boost::math::policies::ignore_error>,
-        boost::math::policies::overflow_error<boost::math::policies::ignore_error>,
-        boost::math::policies::evaluation_error<boost::math::policies::ignore_error>>;
-    const double tail =
-        boost::math::ibeta(static_cast<double>(k), static_cast<double>(n - k) + 1.0, q, NoThrow());
-    return std::isfinite(tail) ? tail : 1.0;
-}
-
-/// The unit is in the draw and the others fill it with probability P[Binomial(n, q) > cap] cap / n.
-LossEvent capped_loss(const CappedSegment& segment)
-{
-    const double q = segment.event.rate.value(), sigma = segment.event.noise.value();
-    const double full = binomial_tail(segment.units - 1, q, segment.cap);
-    if (full == 0.0 && segment.cap >= segment.units) return SampledLoss{q, sigma};
-    const double joint = binomial_tail(segment.units, q, segment.cap + 1)
-        * (static_cast<double>(segment.cap) / static_cast<double>(segment.units));
-    const double rate = full > 0.0 ? joint / full * (1.0 + 3.0 * kTailSlack) : q;
-    return CappedLoss{q, sigma, full, std::clamp(rate, std::min(1e-100, q), q)};
-}
-
-Result<Plan> plan_of(const Composition& all, Neighbours relation)
-{
-    PlanBuilder builder;
-    for (const auto& segment : all.gaussian)
-        builder.add(segment, relation);
-    for (const auto& segment : all.laplace)
-        builder.add(LaplaceLoss{distance_of(relation) / segment.scale.value()}, segment.steps);
-    for (const auto& segment : all.capped) {
-        if (relation != Neighbours::ZeroOut)
-            return fail(ErrorCode::InvalidArgument,
-                        "a capped draw is accounted for zero_out only, not for "
-                            + std::string(name_of(relation)),
-                        "make the number of units public, or draw without a cap");
-        if (segment.units < 1 || segment.cap < 1)
-            return fail(ErrorCode::InvalidArgument,
-                        "a capped draw needs at least one unit and a cap of at least 1",
-                        "give the public number of units and a cap above the expected draw");
-        const auto loss = capped_loss(segment);
-        if (const auto* capped = std::get_if<CappedLoss>(&loss))
-            builder.add(*capped, segment.steps);
-        else
-            builder.add(Segment{segment.event, segment.steps}, relation);
-    }
-    for (const auto& guarantee : all.guarantees) {
-        if (!(guarantee.delta >= 0.0 && guarantee.delta <= 1.0))
-            return fail(ErrorCode::InvalidArgument,
-                        "the delta of a guarantee lies between 0 and 1, not at "
-                            + std::to_string(guarantee.delta),
-                        "give 0 where epsilon alone is guaranteed");
-        builder.add(GuaranteeLoss{guarantee.epsilon.value(), guarantee.delta}, guarantee.count);
-    }
-    return builder.finish();
-}
-
-tl::unexpected<Error> out_of_reach()
-{
-    return fail(ErrorCode::Unsupported,
-                "these releases together are too many, or their losses too far apart, for 1 GB",
-                "account for them with fewer steps, or add noise");
-}
-
-bool is_gaussian_only(const Composition& all)
-{
-    return all.laplace.empty() && all.capped.empty() && all.guarantees.empty();
-}
 
 /// log(x) / (x - 1), continued at 1.
 double log_ratio(double x)
@@ -127,25 +49,27 @@ double gamma_of(const Repeats& repeats)
     return low;
 }
 
+/// Theorems 2 and 6: the divergence of order alpha of the best run from that of one run, `own`, and
+/// from those of the common orders.
+double best_of(double own, double alpha, std::span<const double> one, const Repeats& repeats)
+{
+    const auto orders = renyi_orders();
+    const double chosen = std::log(repeats.mean) / (alpha - 1.0);
+    if (repeats.shape == kInfinity) { // theorem 6
+        const double epsilon = std::log1p(1.0 / (alpha - 1.0));
+        double log_delta = 0.0;
+        for (std::size_t j = 0; j < orders.size(); ++j)
+            log_delta = std::min(log_delta, renyi_log_delta(one[j], orders[j], epsilon));
+        return own + repeats.mean * std::exp(log_delta) + chosen;
+    }
+    const double log_gamma = std::log(gamma_of(repeats)); // theorem 2, with the best second order
+    double second = kInfinity;
+    for (std::size_t j = 0; j < orders.size(); ++j)
+        second = std::min(second, (1.0 - 1.0 / orders[j]) * one[j] - log_gamma / orders[j]);
+    return own + (1.0 + repeats.shape) * second + chosen;
+}
+
 } // namespace
-
-Result<Epsilon> pld_epsilon(const Composition& all, Delta delta, Neighbours relation)
-{
-    if (is_gaussian_only(all)) return pld_epsilon(all.gaussian, delta, relation);
-    VELAMEN_ASSIGN(const Plan plan, plan_of(all, relation));
-    VELAMEN_ASSIGN(const std::optional<double> epsilon, epsilon_of(plan, delta));
-    if (!epsilon) return out_of_reach();
-    return checked<Epsilon>(*epsilon);
-}
-
-Result<double> pld_delta(const Composition& all, Epsilon epsilon, Neighbours relation)
-{
-    if (is_gaussian_only(all)) return pld_delta(all.gaussian, epsilon, relation);
-    VELAMEN_ASSIGN(const Plan plan, plan_of(all, relation));
-    VELAMEN_ASSIGN(const std::optional<double> delta, delta_of(plan, epsilon));
-    if (!delta) return out_of_reach();
-    return *delta;
-}
 
 double laplace_rdp(NoiseMultiplier scale, double alpha)
 {
@@ -157,36 +81,35 @@ double laplace_rdp(NoiseMultiplier scale, double alpha)
     return std::min({l, exact, 0.5 * alpha * l * l}); // the last one where digits are lost
 }
 
+Result<> check_repeats(const Repeats& repeats)
+{
+    if (repeats.mean >= 1.0 && std::isfinite(repeats.mean) && repeats.shape >= 0.0) return {};
+    return fail(ErrorCode::InvalidArgument,
+                "the number of runs needs a mean of at least 1 and a shape of at least 0",
+                "choose for instance 10 runs on average with shape 1");
+}
+
+double best_of_runs_rdp(const BestOfRuns& event, double alpha, Neighbours relation)
+{
+    if (!(alpha > 1.0) || !std::isfinite(alpha) || !check_repeats(event.repeats)) return kInfinity;
+    const auto orders = renyi_orders();
+    std::vector<double> one(orders.size());
+    for (std::size_t i = 0; i < orders.size(); ++i)
+        one[i] = rdp_of(event.step, event.steps, orders[i], relation);
+    return best_of(rdp_of(event.step, event.steps, alpha, relation), alpha, one, event.repeats);
+}
+
 Result<RdpBound> best_of_runs_epsilon(std::span<const Segment> run, const Repeats& repeats,
                                       Delta delta, Neighbours relation)
 {
-    if (!(repeats.mean >= 1.0 && std::isfinite(repeats.mean)) || !(repeats.shape >= 0.0))
-        return fail(ErrorCode::InvalidArgument,
-                    "the number of runs needs a mean of at least 1 and a shape of at least 0",
-                    "choose for instance 10 runs on average with shape 1");
+    VELAMEN_TRY(check_repeats(repeats));
     const auto orders = renyi_orders();
     std::vector<double> one(orders.size()), all(orders.size());
     for (std::size_t i = 0; i < orders.size(); ++i)
         for (const auto& segment : run)
             one[i] += rdp_of(segment.event, segment.steps, orders[i], relation);
-
-    const double log_mean = std::log(repeats.mean);
-    if (repeats.shape == kInfinity) { // theorem 6
-        for (std::size_t i = 0; i < orders.size(); ++i) {
-            const double epsilon = std::log1p(1.0 / (orders[i] - 1.0));
-            double log_delta = 0.0;
-            for (std::size_t j = 0; j < orders.size(); ++j)
-                log_delta = std::min(log_delta, renyi_log_delta(one[j], orders[j], epsilon));
-            all[i] = one[i] + repeats.mean * std::exp(log_delta) + log_mean / (orders[i] - 1.0);
-        }
-    } else { // theorem 2, with the best second order
-        const double log_gamma = std::log(gamma_of(repeats));
-        double second = kInfinity;
-        for (std::size_t j = 0; j < orders.size(); ++j)
-            second = std::min(second, (1.0 - 1.0 / orders[j]) * one[j] - log_gamma / orders[j]);
-        for (std::size_t i = 0; i < orders.size(); ++i)
-            all[i] = one[i] + (1.0 + repeats.shape) * second + log_mean / (orders[i] - 1.0);
-    }
+    for (std::size_t i = 0; i < orders.size(); ++i)
+        all[i] = best_of(one[i], orders[i], one, repeats);
     for (std::size_t i = orders.size() - 1; i-- > 0;) // a divergence never falls with its order
         all[i] = std::min(all[i], all[i + 1]);
     return best_order(all, delta.value());

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/privacy/overloaded.h"
 #include "engine/privacy/quadrature.h"
 
 namespace velamen::privacy {
@@ -112,13 +113,6 @@ LossPmfPair discretise_capped(const CappedLoss& event, double step, double log_m
     return {.remove = mixture(full, most, pair.remove, rest),
             .add = mixture(full, most, pair.add, rest)};
 }
-
-template <class... F>
-struct Overloaded : F... {
-    using F::operator()...;
-};
-template <class... Call>
-Overloaded(Call...) -> Overloaded<Call...>;
 
 } // namespace
 

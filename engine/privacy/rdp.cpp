@@ -192,6 +192,9 @@ RdpBound rdp_epsilon(std::span<const Segment> segments, Delta delta, Neighbours 
     for (std::size_t i = 0; i < orders.size(); ++i)
         for (const auto& segment : segments)
             divergences[i] += rdp_of(segment.event, segment.steps, orders[i], relation);
+    constexpr double kSlack = 1e-12; // the series are right to less than that
+    for (double& divergence : divergences)
+        divergence *= 1.0 + kSlack;
     return best_order(divergences, delta.value());
 }
 

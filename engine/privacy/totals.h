@@ -7,20 +7,18 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <span>
 #include <string>
-#include <tuple>
 #include <vector>
 
-#include "engine/privacy/accountant.h"
+#include "engine/privacy/composition.h"
 #include "engine/privacy/ledger.h"
 
 namespace velamen::privacy {
 
-/// An event as a claim counts it: the step itself, and how many of its units change together.
+/// An event as a claim counts it: the event itself, and how many of its units change together.
 struct Charge {
-    SubsampledGaussian event;
+    Event event;
     std::int64_t group = 1;
     friend bool operator==(const Charge&, const Charge&) = default;
 };
@@ -36,19 +34,26 @@ Result<Charge> charge_of(const LedgerEntry& entry, const Claim& claim);
 /// joint convexity of the hockey-stick divergence this is bounded, in both directions, by the
 /// subsampled Gaussian of that rate and of noise sigma / k (from above the mixture of Gaussians of
 /// Ganesh, arXiv 2401.10294). The event itself for k = 1.
-SubsampledGaussian dominating(const Charge& charge);
+SubsampledGaussian dominating(const SubsampledGaussian& event, std::int64_t group);
+/// The same for every kind of event. On the grid of the discrete Gaussian a divergence of integer
+/// order is a moment, convex in each of the two distributions, and the sums of k grid vectors have
+/// norm k C at most: as above. Laplace noise: scale / k. A guarantee: (k eps, d (e^(k eps) - 1) /
+/// (e^eps - 1)). The best of runs: that of the dominating runs. Charges of capped draws are Refused
+/// for groups by charge_of().
+Event dominating(const Charge& charge);
 
-/// Renyi divergence of one step, of order alpha: of the dominating step, or, where that is smaller,
-/// 3^c times the event's own of order 2^c alpha, with 2^c >= k and alpha >= 2 (Mironov, arXiv
+/// Renyi divergence of one event, of order alpha: of the dominating one, or, where that is smaller,
+/// 3^c times a Gaussian step's own of order 2^c alpha, with 2^c >= k and alpha >= 2 (Mironov, arXiv
 /// 1702.07476, proposition 2). Infinity where it diverges.
-double rdp_of(const Charge& charge, double alpha);
+RenyiPart renyi_of(const Charge& charge, double alpha);
 
 /// The events of one unit and relation, as they are in the ledger.
 struct Share {
     std::string unit;
     Neighbours neighbours;
     std::int64_t lines = 0;
-    std::int64_t steps = 0;
+    std::int64_t steps = 0;    ///< of training
+    std::int64_t releases = 0; ///< beside it
     std::int64_t runs = 0;
 };
 /// All of them, in the order of their first lines.
@@ -56,13 +61,16 @@ std::vector<Share> shares_of(std::span<const LedgerEntry> entries);
 
 /// Everything reserved, as if all plans had been fixed before the first output was seen.
 struct Total {
-    std::int64_t steps;
+    std::int64_t steps;    ///< of training
+    std::int64_t releases; ///< beside it
     std::int64_t runs;
-    /// PLD of the dominating steps. With groups the smaller of that and of group privacy of the
-    /// composed image events, (eps, d) to (k eps, d (e^(k eps) - 1) / (e^eps - 1)), added to the
-    /// other events at half of delta each.
+    /// PLD of the dominating events, or the Renyi bound where one has no other (is_renyi_only).
+    /// With groups the smaller of that and of group privacy of the composed image events, (eps, d)
+    /// to (k eps, d (e^(k eps) - 1) / (e^eps - 1)), added to the other events at half of delta
+    /// each.
     Epsilon epsilon;
     RdpBound rdp; ///< the second, independent bound
+    bool is_renyi_only = false;
 };
 /// Refused when an event has no place in the claim (see charge_of), with its line; nothing is left
 /// out. No events: zero.
@@ -82,31 +90,36 @@ public:
 
     /// Counts what is reserved, even beyond the budget. Refused as charge_of().
     Result<> add(const LedgerEntry& entry);
-    /// How many steps like those of `entry` fit (its own number of steps does not matter).
+    /// How many events like that of `entry` fit (its own number of steps does not matter). Events
+    /// that may fail altogether, like a guarantee with a delta, are given a millionth of the
+    /// ceiling's delta.
     Result<std::int64_t> room(const LedgerEntry& entry) const;
 
+    /// More was counted than the ceiling allows.
+    bool is_passed() const;
     double budget() const noexcept { return budget_; } ///< rounded down
     double spent() const;                              ///< rounded up
     /// spent() as epsilon at the ceiling's delta; 0 before the first event.
     Epsilon spent_epsilon() const;
 
 private:
-    using ChargeKey = std::tuple<double, double, std::int64_t>; // rate, noise, group
     struct Sum {
-        double each; ///< divergence of one step
-        std::int64_t steps;
+        Charge charge;
+        RenyiPart each;
+        std::int64_t times;
     };
     RdpFilter(const Ceiling& ceiling, double budget) : ceiling_(ceiling), budget_(budget) {}
-    static ChargeKey key_of(const Charge& charge);
-    double with(double each, std::int64_t steps) const;
+    const Sum* find(const Charge& charge) const;
+    double with(double each, std::int64_t times) const;
+    double failure_with(double each, std::int64_t times) const;
     Ceiling ceiling_;
     double budget_;
-    std::map<ChargeKey, Sum> sums_;
+    std::vector<Sum> sums_;
 };
 
-/// The order at which the most steps of `charge` fit below (epsilon, delta): a good one to declare,
-/// as long as the event was not chosen by looking at results. Among 1.1 .. 1.9, 2 .. 64, 128, 256,
-/// 512 and 1024; Refused when not one step fits at any.
+/// The order at which the most events of `charge` fit below (epsilon, delta): a good one to
+/// declare, as long as the event was not chosen by looking at results. Among 1.1 .. 1.9, 2 .. 64,
+/// 128, 256, 512 and 1024; Refused when not one step fits at any.
 Result<double> best_order(const Charge& charge, Epsilon epsilon, Delta delta);
 
 } // namespace velamen::privacy

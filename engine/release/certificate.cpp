@@ -9,7 +9,7 @@
 #include <limits>
 #include <set>
 
-#include "engine/privacy/accountant.h"
+#include "engine/privacy/composition.h"
 #include "engine/release/bundle.h"
 
 namespace velamen::release {
@@ -26,6 +26,8 @@ constexpr double kGrid = 1e-4;
 constexpr const char* kSampler = "Poisson";
 constexpr const char* kRandomness =
     "ChaCha20 keyed by the operating system; Gaussian noise in floating point";
+constexpr const char* kHardenedRandomness =
+    "ChaCha20 keyed by the operating system; exact discrete Gaussian noise on an integer grid";
 
 Json texts(const std::vector<std::string>& values)
 {
@@ -80,8 +82,11 @@ Json mechanism_json(const Certificate& c)
     json["noise_effective"] = c.noise_effective;
     json["noise_gradient"] = c.noise_gradient;
     json["noise_loss"] = optional_number(c.noise_loss);
+    json["noise_clipped"] = optional_number(c.noise_clipped);
     json["noise_multiplicity"] = c.noise_multiplicity;
-    json["randomness"] = kRandomness;
+    json["randomness"] = c.is_hardened ? kHardenedRandomness : kRandomness;
+    json["hardened"] = c.is_hardened;
+    json["releases_beside_training"] = c.spent.releases;
     json["reproducible"] = c.is_reproducible;
     return json;
 }
@@ -125,50 +130,41 @@ std::string exact_text(double number)
 Result<Spent> spent_of(std::span<const privacy::LedgerEntry> entries, const std::string& run,
                        privacy::Delta delta, std::int64_t planned_steps)
 {
-    VELAMEN_ASSIGN(const auto segments, privacy::segments_of(entries, run));
-    if (run.empty() || segments.empty())
+    VELAMEN_ASSIGN(const auto spendings, privacy::spendings_of(entries, run));
+    if (run.empty() || spendings.empty())
         return fail(ErrorCode::Refused, "the ledger has no entry of run " + run,
                     "release the run together with the ledger that it was charged to");
     Spent spent;
-    VELAMEN_ASSIGN(const privacy::Epsilon pld, privacy::pld_epsilon(segments, delta));
-    spent.epsilon = pld.value();
-    const privacy::RdpBound rdp = privacy::rdp_epsilon(segments, delta);
-    spent.rdp = rdp.epsilon.value();
-    spent.rdp_order = rdp.order;
-    for (const privacy::Segment& segment : segments)
-        spent.steps += segment.steps.value();
+    VELAMEN_ASSIGN(const privacy::Bound bound, privacy::bound_of(spendings, delta));
+    spent.epsilon = bound.epsilon.value();
+    spent.rdp = bound.rdp.epsilon.value();
+    spent.rdp_order = bound.rdp.order;
+    spent.is_renyi_only = bound.is_renyi_only;
+    const privacy::LedgerEvent* training = nullptr;
+    for (const privacy::LedgerEntry& entry : entries) {
+        if (entry.run != run) continue;
+        const bool is_training = std::holds_alternative<privacy::TrainingSteps>(entry.event);
+        (is_training ? spent.steps : spent.releases) += privacy::times_of(entry.event);
+        if (is_training && training == nullptr) training = &entry.event;
+    }
+    if (training == nullptr)
+        return fail(ErrorCode::Refused, "the ledger has no training step of run " + run,
+                    "release a run that has taken a step");
 
-    // A plan has one event; its missing steps are counted as if they had been taken.
-    std::vector<privacy::Segment> plan = segments;
+    // A plan has one kind of step; its missing steps are counted as if they had been taken.
+    std::vector<privacy::Spending> plan = spendings;
     spent.planned = spent.epsilon;
     if (planned_steps > spent.steps) {
-        const std::int64_t missing = planned_steps - spent.steps;
-        VELAMEN_ASSIGN(plan.front().steps,
-                       privacy::Steps::create(plan.front().steps.value() + missing));
-        VELAMEN_ASSIGN(const privacy::Epsilon planned, privacy::pld_epsilon(plan, delta));
-        spent.planned = planned.value();
+        VELAMEN_ASSIGN(const privacy::Event step, privacy::event_of(*training));
+        auto& steps = std::ranges::find(plan, step, &privacy::Spending::event)->times;
+        VELAMEN_ASSIGN(steps, privacy::Steps::create(steps.value() + planned_steps - spent.steps));
+        VELAMEN_ASSIGN(const privacy::Bound planned, privacy::bound_of(plan, delta));
+        spent.planned = planned.epsilon.value();
     }
-
-    // Without amplification a unit takes part about q T times, rounded up, in the open.
-    double precision = 0.0;
-    for (const privacy::Segment& segment : plan) {
-        const auto steps = static_cast<double>(segment.steps.value());
-        const double sigma = segment.event.noise.value();
-        precision +=
-            std::ceil(segment.event.rate.value() * steps * (1.0 - 1e-12)) / (sigma * sigma);
-    }
-    VELAMEN_ASSIGN(const auto joint, privacy::NoiseMultiplier::create(1.0 / std::sqrt(precision)));
-    spent.no_amplification = privacy::gaussian_epsilon(delta, joint).value();
-
-    if (plan.size() == 1) {
-        VELAMEN_ASSIGN(const auto curve, privacy::PldCurve::create(plan[0].event));
-        VELAMEN_ASSIGN(spent.attacker_rate,
-                       curve.true_positive_rate(plan[0].steps, kFalsePositives));
-    } else {
-        // The definition itself, at the one (epsilon, delta) that is known.
-        spent.attacker_rate =
-            std::min(1.0, std::exp(spent.planned) * kFalsePositives + delta.value());
-    }
+    VELAMEN_ASSIGN(const privacy::Bound open,
+                   privacy::bound_of(privacy::without_sampling(plan), delta));
+    spent.no_amplification = open.epsilon.value();
+    VELAMEN_ASSIGN(spent.attacker_rate, privacy::attacker_rate(plan, kFalsePositives));
 
     std::set<std::string> runs;
     for (const privacy::LedgerEntry& entry : entries)
@@ -176,9 +172,9 @@ Result<Spent> spent_of(std::span<const privacy::LedgerEntry> entries, const std:
     spent.runs = static_cast<std::int64_t>(runs.size());
     if (spent.runs == 1) {
         spent.dataset = spent.epsilon;
-    } else if (const auto all = privacy::segments_of(entries)) {
-        VELAMEN_ASSIGN(const privacy::Epsilon total, privacy::pld_epsilon(*all, delta));
-        spent.dataset = total.value();
+    } else if (const auto all = privacy::spendings_of(entries)) {
+        VELAMEN_ASSIGN(const privacy::Bound total, privacy::bound_of(*all, delta));
+        spent.dataset = total.epsilon.value();
     }
     return spent;
 }
@@ -199,9 +195,9 @@ Json to_json(const Certificate& c)
     base["sha256"] = c.base_sha256;
 
     Json accountant = Json::object();
-    accountant["name"] = kAccountant;
-    accountant["grid"] = kGrid;
-    accountant["cross_check"] = kCrossCheck;
+    accountant["name"] = c.spent.is_renyi_only ? kCrossCheck : kAccountant;
+    accountant["grid"] = c.spent.is_renyi_only ? Json() : Json(kGrid);
+    accountant["cross_check"] = c.spent.is_renyi_only ? Json() : Json(kCrossCheck);
 
     Json attacker = Json::object();
     attacker["false_positive_rate"] = kFalsePositives;
@@ -279,6 +275,9 @@ Result<Certificate> certificate_from(const Json& json)
     }
     VELAMEN_ASSIGN(c.spent.runs, epsilon.integer("dataset_runs"));
     VELAMEN_ASSIGN(c.spent.no_amplification, bound(epsilon, "no_amplification"));
+    VELAMEN_ASSIGN(const Json accountant, part(json, "accountant"));
+    VELAMEN_ASSIGN(const std::string accountant_name, accountant.text("name"));
+    c.spent.is_renyi_only = accountant_name == kCrossCheck;
     VELAMEN_ASSIGN(const Json attacker, part(json, "attacker"));
     VELAMEN_ASSIGN(c.spent.attacker_rate, attacker.number("true_positive_rate"));
 
@@ -293,6 +292,12 @@ Result<Certificate> certificate_from(const Json& json)
     if (const Json* loss = mechanism.find("noise_loss"); loss != nullptr && !loss->is_null()) {
         VELAMEN_ASSIGN(c.noise_loss, mechanism.number("noise_loss"));
     }
+    if (const Json* known = mechanism.find("noise_clipped");
+        known != nullptr && !known->is_null()) {
+        VELAMEN_ASSIGN(c.noise_clipped, mechanism.number("noise_clipped"));
+    }
+    VELAMEN_ASSIGN(c.is_hardened, mechanism.flag("hardened"));
+    VELAMEN_ASSIGN(c.spent.releases, mechanism.integer("releases_beside_training"));
     VELAMEN_ASSIGN(c.noise_multiplicity, mechanism.integer("noise_multiplicity"));
     VELAMEN_ASSIGN(c.is_reproducible, mechanism.flag("reproducible"));
 

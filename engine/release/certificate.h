@@ -18,17 +18,20 @@
 
 namespace velamen::release {
 
-/// Epsilon in every form that a certificate names, recomputed from ledger lines alone.
+/// Epsilon in every form that a certificate names, recomputed from ledger lines alone. By privacy
+/// loss distribution, or, where an event has no other, by Renyi divergence.
 struct Spent {
-    double epsilon = 0.0; ///< this run, PLD
-    double planned = 0.0; ///< the whole plan of this run, PLD
-    double rdp = 0.0;     ///< this run, the independent bound
+    double epsilon = 0.0; ///< this run
+    double planned = 0.0; ///< the whole plan of this run
+    double rdp = 0.0;     ///< this run, the Renyi bound
     double rdp_order = 0.0;
-    std::optional<double> dataset; ///< all runs, PLD; absent when their units have no common total
+    bool is_renyi_only = false;    ///< of this run: epsilon is the Renyi bound
+    std::optional<double> dataset; ///< all runs; absent when their units have no common total
     double no_amplification = 0.0; ///< the whole plan, as if the draws were not secret
     double attacker_rate = 1.0;    ///< the whole plan: true positives at 1 % false alarms, at most
-    std::int64_t steps = 0;
-    std::int64_t runs = 0; ///< of the dataset
+    std::int64_t steps = 0;        ///< of training
+    std::int64_t releases = 0;     ///< of this run beside training
+    std::int64_t runs = 0;         ///< of the dataset
 };
 
 /// Refused when the run has no line in the ledger. `planned_steps`: what bounds an attacker of a
@@ -54,6 +57,8 @@ struct Certificate {
     double noise_effective = 0.0;
     double noise_gradient = 0.0;
     std::optional<double> noise_loss;
+    std::optional<double> noise_clipped;
+    bool is_hardened = false; ///< discrete Gaussian on an integer grid
     std::int64_t noise_multiplicity = 1;
     bool is_reproducible = false; ///< test mode: the noise can be repeated
 

@@ -51,16 +51,12 @@ Result<> check_lines(const std::vector<privacy::LedgerEntry>& entries,
                      const ReleaseRequest& request)
 {
     const train::PrivacyPlan& p = request.plan.privacy;
-    const auto near = [](double a, double b) {
-        return std::abs(a - b) <= 1e-9 * std::max(std::abs(a), std::abs(b));
-    };
     for (const privacy::LedgerEntry& entry : entries) {
         if (entry.run != request.run_id) continue;
-        const privacy::LedgerEvent& event = entry.event;
-        if (entry.unit != p.unit || entry.neighbours != p.neighbours || !near(event.rate, p.rate)
-            || !near(event.noise_effective, p.noise_effective)
-            || !near(event.noise_gradient, p.noise_gradient)
-            || !near(event.noise_loss.value_or(0.0), p.noise_loss))
+        const auto* event = std::get_if<privacy::TrainingSteps>(&entry.event);
+        if (event == nullptr) continue; // beside training; the certificate counts it
+        const privacy::TrainingSteps planned = train::charge_for(p, event->steps);
+        if (entry.unit != p.unit || entry.neighbours != p.neighbours || *event != planned)
             return fail(ErrorCode::Refused,
                         "line " + std::to_string(entry.seq + 1)
                             + " of the ledger is not what the plan of run " + request.run_id
@@ -99,6 +95,8 @@ Result<Certificate> start_certificate(const ReleaseRequest& request)
     c.noise_effective = p.noise_effective;
     c.noise_gradient = p.noise_gradient;
     if (p.noise_loss > 0.0) c.noise_loss = p.noise_loss;
+    if (p.noise_clipped > 0.0) c.noise_clipped = p.noise_clipped;
+    c.is_hardened = p.hardened;
     c.noise_multiplicity = plan.optimiser.noise_multiplicity;
     c.is_reproducible = plan.reproducible;
     c.selection = plan.selection;

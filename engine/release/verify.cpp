@@ -160,13 +160,16 @@ private:
             find(kLedger, "does not end with the line that the certificate names");
         for (const privacy::LedgerEntry& entry : *entries_) {
             if (entry.run != c.run) continue;
-            const privacy::LedgerEvent& event = entry.event;
-            const bool is_same_loss = event.noise_loss.has_value() == c.noise_loss.has_value()
-                && is_near(event.noise_loss.value_or(0.0), c.noise_loss.value_or(0.0));
-            if (entry.unit != c.unit || entry.neighbours != c.neighbours
-                || !is_near(event.rate, c.rate)
-                || !is_near(event.noise_effective, c.noise_effective)
-                || !is_near(event.noise_gradient, c.noise_gradient) || !is_same_loss) {
+            const auto* event = std::get_if<privacy::TrainingSteps>(&entry.event);
+            if (event == nullptr) continue; // counted by spent_of()
+            const privacy::TrainingSteps described{.is_hardened = c.is_hardened,
+                                                   .rate = c.rate,
+                                                   .noise_gradient = c.noise_gradient,
+                                                   .noise_loss = c.noise_loss,
+                                                   .noise_clipped = c.noise_clipped,
+                                                   .noise_effective = c.noise_effective,
+                                                   .steps = event->steps};
+            if (entry.unit != c.unit || entry.neighbours != c.neighbours || *event != described) {
                 wrong("line " + std::to_string(entry.seq + 1)
                       + " of the ledger was charged for something else than it describes");
                 break;
@@ -194,6 +197,10 @@ private:
                 "the number of steps");
         compare(static_cast<double>(c.spent.runs), static_cast<double>(spent->runs),
                 "the number of runs");
+        compare(static_cast<double>(c.spent.releases), static_cast<double>(spent->releases),
+                "the number of releases beside training");
+        if (c.spent.is_renyi_only != spent->is_renyi_only)
+            wrong("its accountant is not the one that the ledger asks for");
         if (c.spent.dataset.has_value() != spent->dataset.has_value())
             wrong("the epsilon of all runs is not what the ledger gives");
         else if (spent->dataset)

@@ -63,9 +63,18 @@ std::string statement(const Certificate& c)
     text += ". Each of " + std::to_string(c.spent.steps)
         + " steps drew every unit independently with probability " + exact_text(c.rate)
         + ", clipped the gradient of each drawn unit to norm " + exact_text(c.clipping_norm)
-        + " and added Gaussian noise with an effective multiplier of "
-        + noise_text(c.noise_effective) + " before the result was used";
-    text += c.noise_loss ? "; a loss curve with noise of its own is part of this. " : ". ";
+        + " and added " + (c.is_hardened ? "discrete " : "")
+        + "Gaussian noise with an effective multiplier of " + noise_text(c.noise_effective)
+        + " before the result was used";
+    std::string curves = c.noise_loss ? "a loss curve" : "";
+    if (c.noise_clipped)
+        curves += (curves.empty() ? "" : " and ") + std::string("the share of clipped gradients");
+    if (!curves.empty()) text += "; " + curves + " with noise of its own is part of this";
+    text += ". ";
+    if (c.spent.releases > 0)
+        text += std::to_string(c.spent.releases)
+            + (c.spent.releases == 1 ? " noisy release" : " noisy releases") + " beside training "
+            + (c.spent.releases == 1 ? "is" : "are") + " counted as well. ";
     if (c.status == "Void") text += "This certificate is void: the following does not hold. ";
     text += "The model, every intermediate checkpoint of the run and everything made from them are "
             "(epsilon, delta)-differentially private with epsilon at most "
@@ -109,8 +118,12 @@ std::vector<std::string> not_covered(const Certificate& c)
             "counted here.",
             "The security of the computer, and what its operator saw of the private images and "
             "exact diagnostics, are not covered.",
-            "Noise is drawn in floating point; attacks on its last digits are theoretical and not "
-            "covered.",
+            c.is_hardened
+                ? "Gradients are computed in floating point before they are rounded onto the grid; "
+                  "the noise itself has no such digits to attack."
+                : "Noise is drawn in floating point; attacks on its last digits are theoretical "
+                  "and "
+                  "not covered.",
             "Rare groups may be shown worse, or not at all.",
             "The marks in the image files say that they are synthetic; anyone can strip them.",
         });

@@ -10,7 +10,7 @@
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/core/random.h"
 #include "engine/dpsgd/clipper.h"
-#include "engine/privacy/accountant.h"
+#include "engine/privacy/composition.h"
 #include "engine/train/plan.h"
 #include "engine/train/private/private_model.h"
 
@@ -20,24 +20,18 @@ Result<Forecast> forecast(const TrainingPlan& plan)
 {
     using namespace privacy;
     const PrivacyPlan& p = plan.privacy;
-    VELAMEN_ASSIGN(const SamplingRate rate, SamplingRate::create(p.rate));
-    VELAMEN_ASSIGN(const NoiseMultiplier noise, NoiseMultiplier::create(p.noise_effective));
     VELAMEN_ASSIGN(const Delta delta, Delta::create(p.delta));
-    VELAMEN_ASSIGN(const Steps steps, Steps::create(p.steps));
-    const Segment segment{{rate, noise}, steps};
+    VELAMEN_ASSIGN(const auto spending, spending_of(p));
     Forecast f;
-    VELAMEN_ASSIGN(const Epsilon epsilon, pld_epsilon({&segment, 1}, delta));
-    f.epsilon = epsilon.value();
-    f.epsilon_rdp = rdp_epsilon({&segment, 1}, delta).epsilon.value();
+    VELAMEN_ASSIGN(const Bound bound, bound_of(spending, delta));
+    f.epsilon = bound.epsilon.value();
+    f.epsilon_rdp = bound.rdp.epsilon.value();
     // Without amplification by sampling: every unit takes part once in each of the q T epochs, in
     // batches that the attacker knows (Chua et al., arXiv 2403.17673, call this the shuffled case's
-    // lower end). A footnote for comparison, never the claim.
-    const double releases = std::max(1.0, std::ceil(p.rate * static_cast<double>(p.steps)));
-    if (const auto together = NoiseMultiplier::create(p.noise_effective / std::sqrt(releases));
-        together)
-        f.epsilon_no_sampling = gaussian_epsilon(delta, *together).value();
-    VELAMEN_ASSIGN(const PldCurve curve, PldCurve::create(segment.event));
-    VELAMEN_ASSIGN(f.attacker_rate, curve.true_positive_rate(steps, 0.01));
+    // lower end).
+    VELAMEN_ASSIGN(const Bound open, bound_of(without_sampling(spending), delta));
+    f.epsilon_no_sampling = open.epsilon.value();
+    VELAMEN_ASSIGN(f.attacker_rate, attacker_rate(spending, 0.01));
     VELAMEN_ASSIGN(const auto found,
                    checkpoint::inspect(plan.checkpoint, plan.selection, plan.skip_dead));
     f.trained_parameters = found.trained_parameters;

@@ -48,7 +48,8 @@ struct StepPoint {
     double epsilon = 0.0;
     std::optional<double>
         noised_loss; ///< released jointly with the gradient; public loss in pretrain
-    double noised_gradient_norm = 0.0; ///< of the released gradient
+    std::optional<double> noised_clipped_fraction; ///< released jointly with the gradient
+    double noised_gradient_norm = 0.0;             ///< of the released gradient
     double learning_rate = 0.0;
 };
 

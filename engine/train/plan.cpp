@@ -8,6 +8,7 @@
 
 #include "engine/privacy/calibration.h"
 #include "engine/privacy/explain.h"
+#include "engine/privacy/hardened.h"
 
 namespace velamen::train {
 
@@ -42,7 +43,9 @@ Json privacy_json(const PrivacyPlan& p)
     json["steps"] = p.steps;
     json["noise_effective"] = p.noise_effective;
     json["noise_loss"] = p.noise_loss;
+    json["noise_clipped"] = p.noise_clipped;
     json["noise_gradient"] = p.noise_gradient;
+    json["hardened"] = p.hardened;
     return json;
 }
 
@@ -60,7 +63,9 @@ Result<PrivacyPlan> privacy_from(const Json& json)
     VELAMEN_ASSIGN(p.steps, json.integer("steps"));
     VELAMEN_ASSIGN(p.noise_effective, json.number("noise_effective"));
     VELAMEN_ASSIGN(p.noise_loss, json.number("noise_loss"));
+    VELAMEN_ASSIGN(p.noise_clipped, json.number_or("noise_clipped", 0.0));
     VELAMEN_ASSIGN(p.noise_gradient, json.number("noise_gradient"));
+    VELAMEN_ASSIGN(p.hardened, json.flag_or("hardened", false));
     return p;
 }
 
@@ -143,6 +148,7 @@ Result<> check(const TrainingPlan& plan)
     VELAMEN_TRY(check_range("effective noise multiplier", p.noise_effective, 1e-3, 1e9));
     VELAMEN_TRY(check_range("gradient noise multiplier", p.noise_gradient, p.noise_effective, 1e9));
     VELAMEN_TRY(check_range("loss noise multiplier", p.noise_loss, 0.0, 1e9));
+    VELAMEN_TRY(check_range("clipped-fraction noise multiplier", p.noise_clipped, 0.0, 1e9));
     VELAMEN_TRY(check_range("clipping norm", o.clipping_norm, 1e-12, 1e12));
     VELAMEN_TRY(check_range("learning rate", o.learning_rate, 1e-12, 1e3));
     VELAMEN_TRY(check_range("EMA decay", o.ema_decay, 0.0, 1.0));
@@ -156,10 +162,61 @@ Result<> check(const TrainingPlan& plan)
         return fail(ErrorCode::Corrupt,
                     "sampling rate, expected batch and number of units of the plan disagree",
                     "make the plan anew");
+    // What the first line of the ledger would refuse is refused here.
+    return privacy::check_ledger_event(charge_for(p, 1), p.neighbours);
+}
+
+/// The noise of the whole that keeps the plan within its epsilon.
+Result<privacy::NoiseMultiplier> calibrated(const PrivacyPlan& p)
+{
+    using namespace privacy;
+    VELAMEN_ASSIGN(const Epsilon target, Epsilon::create(p.epsilon));
+    VELAMEN_ASSIGN(const Delta delta, Delta::create(p.delta));
+    VELAMEN_ASSIGN(const SamplingRate rate, SamplingRate::create(p.rate));
+    VELAMEN_ASSIGN(const Steps steps, Steps::create(p.steps));
+    if (p.hardened) return calibrate_hardened_noise(target, delta, rate, steps);
+    return calibrate_noise(target, delta, rate, steps);
+}
+
+/// Shares the effective noise between the gradient and the scalars that are released beside it,
+/// each with an eighth of the gradient's precision: about 1 % of epsilon.
+Result<> share_noise(PrivacyPlan& p, bool release_clipped_fraction)
+{
+    using namespace privacy;
+    VELAMEN_ASSIGN(const NoiseMultiplier effective, NoiseMultiplier::create(p.noise_effective));
+    p.noise_loss = 8.0 * std::max(1.0, p.noise_effective);
+    VELAMEN_ASSIGN(NoiseMultiplier scalars, NoiseMultiplier::create(p.noise_loss));
+    if (release_clipped_fraction) {
+        p.noise_clipped = p.noise_loss;
+        VELAMEN_ASSIGN(const NoiseMultiplier clipped, NoiseMultiplier::create(p.noise_clipped));
+        scalars = joint_noise(scalars, clipped);
+    }
+    VELAMEN_ASSIGN(const NoiseMultiplier gradient, gradient_noise(effective, scalars));
+    p.noise_gradient = gradient.value();
     return {};
 }
 
 } // namespace
+
+privacy::TrainingSteps charge_for(const PrivacyPlan& plan, std::int64_t steps)
+{
+    privacy::TrainingSteps charge;
+    charge.is_hardened = plan.hardened;
+    charge.rate = plan.rate;
+    charge.noise_gradient = plan.noise_gradient;
+    if (plan.noise_loss > 0.0) charge.noise_loss = plan.noise_loss;
+    if (plan.noise_clipped > 0.0) charge.noise_clipped = plan.noise_clipped;
+    charge.noise_effective = plan.noise_effective;
+    charge.steps = steps;
+    return charge;
+}
+
+Result<std::vector<privacy::Spending>> spending_of(const PrivacyPlan& plan)
+{
+    VELAMEN_ASSIGN(const privacy::Event event, privacy::event_of(charge_for(plan, 1)));
+    VELAMEN_ASSIGN(const auto steps, privacy::Steps::create(plan.steps));
+    return std::vector<privacy::Spending>{{event, steps}};
+}
 
 Json TrainingPlan::to_json() const
 {
@@ -242,19 +299,12 @@ Result<TrainingPlan> make_plan(const PlanRequest& request)
     p.rate = static_cast<double>(p.expected_batch) / static_cast<double>(p.public_units);
     p.noise_effective = p.noise_gradient = 1.0; // placeholders that pass the check; set below
     p.noise_loss = 0.0;
+    p.hardened = request.hardened;
     VELAMEN_TRY(check(plan));
 
-    VELAMEN_ASSIGN(const Epsilon target, Epsilon::create(p.epsilon));
-    VELAMEN_ASSIGN(const Delta delta, Delta::create(p.delta));
-    VELAMEN_ASSIGN(const SamplingRate rate, SamplingRate::create(p.rate));
-    VELAMEN_ASSIGN(const Steps steps, Steps::create(p.steps));
-    VELAMEN_ASSIGN(const NoiseMultiplier effective, calibrate_noise(target, delta, rate, steps));
+    VELAMEN_ASSIGN(const NoiseMultiplier effective, calibrated(p));
     p.noise_effective = effective.value();
-    // The loss is released at an eighth of the gradient's precision: about 1 % of epsilon.
-    p.noise_loss = 8.0 * std::max(1.0, p.noise_effective);
-    VELAMEN_ASSIGN(const NoiseMultiplier loss, NoiseMultiplier::create(p.noise_loss));
-    VELAMEN_ASSIGN(const NoiseMultiplier gradient, privacy::gradient_noise(effective, loss));
-    p.noise_gradient = gradient.value();
+    VELAMEN_TRY(share_noise(p, request.release_clipped_fraction));
 
     // Less noise bears a larger step (measured at epsilon 1 and 10, interpolated in log epsilon).
     const double looseness = std::exp2(std::clamp(std::log10(p.epsilon), 0.0, 1.0)); // 1 ... 2

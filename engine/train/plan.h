@@ -11,7 +11,7 @@
 
 #include "engine/core/result.h"
 #include "engine/io/json.h"
-#include "engine/privacy/units.h"
+#include "engine/privacy/ledger_event.h"
 
 namespace velamen::train {
 
@@ -26,8 +26,17 @@ struct PrivacyPlan {
     std::int64_t steps = 0;          ///< T_max
     double noise_effective = 0.0;    ///< calibrated
     double noise_loss = 8.0;         ///< sigma_s of the noised loss; 0: not released
-    double noise_gradient = 0.0;     ///< from the two above
+    double noise_clipped = 0.0;      ///< of the noised clipped fraction; 0: not released
+    double noise_gradient = 0.0;     ///< from those above
+    /// Discrete Gaussian noise on an integer grid, against attacks on floating-point noise. Epsilon
+    /// is the Renyi bound then.
+    bool hardened = false;
 };
+
+/// What the ledger is charged for so many steps of the plan.
+privacy::TrainingSteps charge_for(const PrivacyPlan& plan, std::int64_t steps);
+/// The whole plan as accountants see it. InvalidArgument naming the number that is out of range.
+Result<std::vector<privacy::Spending>> spending_of(const PrivacyPlan& plan);
 
 struct OptimiserPlan {
     double learning_rate = 1e-3;
@@ -77,6 +86,8 @@ struct PlanRequest {
     std::int64_t expected_batch = 0; ///< 0: chosen from public_units
     std::int64_t steps = 0;          ///< 0: the preset's
     std::string selection = "attention";
+    bool release_clipped_fraction = false;
+    bool hardened = false;
 };
 
 /// Calibrates the noise and checks every rule (epsilon > 0, delta < 1/N, N >= 100, B <= N, ...).

@@ -21,11 +21,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     LedgerEntry entry;
     entry.unit = size % 2 == 0 ? "image" : ceiling->claim.unit;
     entry.neighbours = ceiling->claim.neighbours;
-    entry.event.rate = 0.25;
-    entry.event.noise_gradient = entry.event.noise_effective = 2.0;
+    TrainingSteps event{.rate = 0.25, .noise_gradient = 2.0, .noise_effective = 2.0, .steps = 1};
+    entry.event = event;
     const auto room = filter->room(entry);
     if (!room || *room == 0) return 0;
-    entry.event.steps = *room;
+    event.steps = *room;
+    entry.event = event;
     fuzz::require(filter->add(entry).has_value(), "what has room can be added");
     fuzz::require(filter->spent() <= filter->budget() * (1.0 + 1e-11), "within the budget");
     fuzz::require(filter->spent_epsilon().value() <= ceiling->epsilon.value() * (1.0 + 1e-11),

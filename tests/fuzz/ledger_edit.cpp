@@ -22,9 +22,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         entry.seq = static_cast<std::int64_t>(i);
         entry.prev = prev;
         entry.run = data[1] % 2 == 0 ? "a" : "b";
-        entry.event.rate = (1 + data[2]) / 256.0;
-        entry.event.noise_gradient = entry.event.noise_effective = 1.0 + data[3 + i % 4];
-        entry.event.steps = 1 + data[1] % 32;
+        TrainingSteps steps;
+        steps.rate = (1 + data[2]) / 256.0;
+        steps.noise_gradient = steps.noise_effective = 1.0 + data[3 + i % 4];
+        steps.steps = 1 + data[1] % 32;
+        entry.event = steps;
         const std::string line = line_of(entry);
         prev = core::sha256_hex(line);
         last = text.size();

@@ -34,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::int64_t steps = 0;
     for (const Share& share : shares_of(*entries))
         steps += share.steps;
-    LedgerEvent event;
+    TrainingSteps event;
     event.rate = 0.5;
     event.noise_gradient = event.noise_effective = 1.0;
     event.steps = 3;

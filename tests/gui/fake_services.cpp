@@ -48,11 +48,7 @@ void appendLine(Records& records, const std::string& run, const train::TrainingP
                                         : core::sha256_hex(records.ledger.back().prev + run);
     entry.run = run;
     entry.neighbours = plan.privacy.neighbours;
-    entry.event.rate = plan.privacy.rate;
-    entry.event.noise_effective = plan.privacy.noise_effective;
-    entry.event.noise_gradient = plan.privacy.noise_gradient;
-    entry.event.noise_loss = plan.privacy.noise_loss;
-    entry.event.steps = steps;
+    entry.event = train::charge_for(plan.privacy, steps);
     records.ledger.push_back(entry);
 }
 

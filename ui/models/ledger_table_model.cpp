@@ -10,6 +10,36 @@
 
 namespace velamen::ui {
 
+namespace {
+
+QString kindOf(const privacy::LedgerEvent& event)
+{
+    if (const auto* training = std::get_if<privacy::TrainingSteps>(&event))
+        return training->is_hardened ? LedgerTableModel::tr("hardened training")
+            : training->cap          ? LedgerTableModel::tr("training, capped draw")
+                                     : LedgerTableModel::tr("training");
+    return QString::fromStdString(std::get<privacy::NoisyRelease>(event).purpose);
+}
+
+/// The one number that says how noisy the release was.
+QString noiseOf(const privacy::NoisyRelease& release)
+{
+    const QLocale locale;
+    if (const auto* gaussian = std::get_if<privacy::SubsampledGaussian>(&release.event))
+        return locale.toString(gaussian->noise.value(), 'g', 5);
+    if (const auto* laplace = std::get_if<privacy::LaplaceNoise>(&release.event))
+        return LedgerTableModel::tr("Laplace %1")
+            .arg(locale.toString(laplace->scale.value(), 'g', 5));
+    if (const auto* known = std::get_if<privacy::Guarantee>(&release.event))
+        return LedgerTableModel::tr("ε %1").arg(locale.toString(known->epsilon.value(), 'g', 5));
+    if (const auto* best = std::get_if<privacy::BestOfRuns>(&release.event))
+        return LedgerTableModel::tr("best of about %1 runs")
+            .arg(locale.toString(best->repeats.mean, 'g', 4));
+    return QStringLiteral("–");
+}
+
+} // namespace
+
 LedgerTableModel::LedgerTableModel(QObject* parent) : QAbstractTableModel(parent) {}
 
 void LedgerTableModel::setEntries(const std::vector<privacy::LedgerEntry>& entries)
@@ -44,6 +74,8 @@ int LedgerTableModel::columnCount(const QModelIndex& parent) const
 QString LedgerTableModel::text(const privacy::LedgerEntry& entry, int column) const
 {
     const QLocale locale;
+    const auto* training = std::get_if<privacy::TrainingSteps>(&entry.event);
+    const QString none = QStringLiteral("–");
     switch (column) {
     case Line:
         return locale.toString(static_cast<qlonglong>(entry.seq));
@@ -51,15 +83,19 @@ QString LedgerTableModel::text(const privacy::LedgerEntry& entry, int column) co
         return QString::fromStdString(entry.run);
     case Attempt:
         return locale.toString(static_cast<qlonglong>(entry.attempt));
+    case Kind:
+        return kindOf(entry.event);
     case Steps:
-        return locale.toString(static_cast<qlonglong>(entry.event.steps));
+        return locale.toString(static_cast<qlonglong>(privacy::times_of(entry.event)));
     case Rate:
-        return locale.toString(entry.event.rate, 'g', 4);
+        return training != nullptr ? locale.toString(training->rate, 'g', 4) : none;
     case Noise:
-        return locale.toString(entry.event.noise_effective, 'g', 5);
+        return training != nullptr ? locale.toString(training->noise_effective, 'g', 5)
+                                   : noiseOf(std::get<privacy::NoisyRelease>(entry.event));
     case LossNoise:
-        return entry.event.noise_loss ? locale.toString(*entry.event.noise_loss, 'g', 4)
-                                      : tr("not released");
+        if (training == nullptr) return none;
+        return training->noise_loss ? locale.toString(*training->noise_loss, 'g', 4)
+                                    : tr("not released");
     case Unit:
         return QString::fromStdString(entry.unit);
     case Relation:
@@ -89,6 +125,8 @@ QVariant LedgerTableModel::headerData(int section, Qt::Orientation orientation, 
         return QVariant::fromValue(Qt::Alignment(Qt::AlignLeft | Qt::AlignVCenter));
     if (role == Qt::ToolTipRole) {
         switch (section) {
+        case Kind:
+            return tr("Steps of training, or what else was released with noise");
         case Rate:
             return tr("Sampling rate: the chance of each unit to be in a step");
         case Noise:
@@ -109,6 +147,8 @@ QVariant LedgerTableModel::headerData(int section, Qt::Orientation orientation, 
         return tr("run");
     case Attempt:
         return tr("attempt");
+    case Kind:
+        return tr("what");
     case Steps:
         return tr("steps");
     case Rate:

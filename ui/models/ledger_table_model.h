@@ -16,7 +16,19 @@ class LedgerTableModel final : public QAbstractTableModel {
     Q_OBJECT
 
 public:
-    enum Column { Line, Run, Attempt, Steps, Rate, Noise, LossNoise, Unit, Relation, Previous };
+    enum Column {
+        Line,
+        Run,
+        Attempt,
+        Kind,
+        Steps,
+        Rate,
+        Noise,
+        LossNoise,
+        Unit,
+        Relation,
+        Previous
+    };
 
     explicit LedgerTableModel(QObject* parent = nullptr);
 

@@ -14,7 +14,7 @@
 #include <QTableView>
 
 #include "engine/core/file.h"
-#include "engine/privacy/accountant.h"
+#include "engine/privacy/composition.h"
 #include "engine/privacy/explain.h"
 #include "engine/privacy/ledger.h"
 #include "ui/models/ledger_table_model.h"
@@ -141,7 +141,7 @@ void LedgerPage::showLedger()
     std::int64_t steps = 0;
     std::set<std::string> runs;
     for (const auto& entry : entries) {
-        steps += entry.event.steps;
+        steps += privacy::times_of(entry.event);
         runs.insert(entry.run);
     }
     lines_->setNumber(countText(static_cast<qint64>(entries.size())));
@@ -170,9 +170,9 @@ void LedgerPage::showTotals()
         this,
         [entries, wanted](std::stop_token, const TaskWorker::Report&) -> Result<double> {
             VELAMEN_ASSIGN(const auto delta, privacy::Delta::create(wanted));
-            VELAMEN_ASSIGN(const auto segments, privacy::segments_of(entries));
-            VELAMEN_ASSIGN(const auto epsilon, privacy::pld_epsilon(segments, delta));
-            return epsilon.value();
+            VELAMEN_ASSIGN(const auto spendings, privacy::spendings_of(entries));
+            VELAMEN_ASSIGN(const auto bound, privacy::bound_of(spendings, delta));
+            return bound.epsilon.value();
         },
         [this, wanted, count = entries.size()](Result<double> total) {
             if (!total) {
@@ -194,18 +194,25 @@ void LedgerPage::saveTable()
     const QString file = dialogs_.files.saveFile(this, tr("Save the table"),
                                                  QStringLiteral("ledger.csv"), tr("Table (*.csv)"));
     if (file.isEmpty()) return;
-    std::string text = "seq,run,attempt,unit,neighbours,steps,rate,noise_effective,noise_gradient,"
-                       "noise_loss,prev\n";
+    std::string text = "seq,run,attempt,unit,neighbours,type,purpose,steps,rate,noise_effective,"
+                       "noise_gradient,noise_loss,noise_clipped,prev\n";
+    const auto number = [](std::optional<double> value) {
+        return value ? QString::number(*value, 'g', 17).toStdString() : std::string();
+    };
     for (const auto& entry : studio_.ledger()) {
-        const auto number = [](double value) {
-            return QString::number(value, 'g', 17).toStdString();
-        };
         text += std::to_string(entry.seq) + ',' + entry.run + ',' + std::to_string(entry.attempt)
             + ',' + entry.unit + ',' + std::string(privacy::name_of(entry.neighbours)) + ','
-            + std::to_string(entry.event.steps) + ',' + number(entry.event.rate) + ','
-            + number(entry.event.noise_effective) + ',' + number(entry.event.noise_gradient) + ','
-            + (entry.event.noise_loss ? number(*entry.event.noise_loss) : std::string()) + ','
-            + entry.prev + '\n';
+            + privacy::type_of(entry.event) + ',';
+        const auto* training = std::get_if<privacy::TrainingSteps>(&entry.event);
+        if (training == nullptr) text += std::get<privacy::NoisyRelease>(entry.event).purpose;
+        text += ',' + std::to_string(privacy::times_of(entry.event)) + ',';
+        if (training != nullptr)
+            text += number(training->rate) + ',' + number(training->noise_effective) + ','
+                + number(training->noise_gradient) + ',' + number(training->noise_loss) + ','
+                + number(training->noise_clipped) + ',';
+        else
+            text += ",,,,,";
+        text += entry.prev + '\n';
     }
     if (const auto saved = core::write_file(file.toStdString(), text); !saved)
         notice()->showError(tr("The table was not saved"), saved.error());

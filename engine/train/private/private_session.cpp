@@ -19,7 +19,7 @@
 #include "engine/dpsgd/clipper.h"
 #include "engine/dpsgd/optimiser.h"
 #include "engine/dpsgd/private_step.h"
-#include "engine/privacy/accountant.h"
+#include "engine/privacy/hardened.h"
 #include "engine/train/private/dataset.h"
 #include "engine/train/private/preview.h"
 #include "engine/train/private/private_model.h"
@@ -59,17 +59,6 @@ dpsgd::OptimiserOptions optimiser_options(const TrainingPlan& plan)
             .total_steps = plan.privacy.steps,
             .final_fraction = o.final_fraction,
             .ema_decay = o.ema_decay};
-}
-
-privacy::LedgerEvent ledger_event(const PrivacyPlan& p)
-{
-    privacy::LedgerEvent event;
-    event.rate = p.rate;
-    event.noise_gradient = p.noise_gradient;
-    if (p.noise_loss > 0.0) event.noise_loss = p.noise_loss;
-    event.noise_effective = p.noise_effective;
-    event.steps = 1;
-    return event;
 }
 
 class PrivateSession final : public TrainingSession {
@@ -135,7 +124,7 @@ private:
     std::unique_ptr<Preview> preview_;
     Dataset dataset_;
     std::optional<privacy::Ledger> ledger_;
-    std::optional<privacy::PldCurve> curve_;
+    std::optional<privacy::PldCurve> curve_; ///< none: by Renyi divergences only
     std::optional<privacy::SubsampledGaussian> event_;
     std::optional<privacy::Delta> delta_;
     std::optional<dpsgd::Clipper> clipper_;
@@ -199,6 +188,7 @@ Result<> PrivateSession::open_accounting()
     VELAMEN_ASSIGN(const auto delta, privacy::Delta::create(plan_.privacy.delta));
     event_ = privacy::SubsampledGaussian{rate, noise};
     delta_ = delta;
+    if (plan_.privacy.hardened) return {};
     VELAMEN_ASSIGN(curve_, privacy::PldCurve::create(*event_));
     return {};
 }
@@ -215,13 +205,13 @@ Result<> PrivateSession::open_ledger(const privacy::LedgerStore& store, const Da
         VELAMEN_TRY(ledger_->require({record().ledger_seq, record().ledger_hash}));
     for (const privacy::LedgerEntry& entry : ledger_->entries())
         if (entry.run == record().id) {
-            spent_ += entry.event.steps;
+            spent_ += privacy::times_of(entry.event);
             state.attempt = std::max(state.attempt, entry.attempt);
         }
     // A ceiling that would end the run midway is met before its first step.
     VELAMEN_ASSIGN(
         const std::int64_t room,
-        ledger_->room(plan_.privacy.unit, plan_.privacy.neighbours, ledger_event(plan_.privacy)));
+        ledger_->room(plan_.privacy.unit, plan_.privacy.neighbours, charge_for(plan_.privacy, 1)));
     if (const std::int64_t wanted = plan_.privacy.steps - spent_; room < wanted)
         return fail(ErrorCode::Refused,
                     "the ceiling of this dataset leaves room for " + std::to_string(room)
@@ -294,11 +284,12 @@ Result<> PrivateSession::take_step()
     }
     VELAMEN_ASSIGN(auto reserved,
                    ledger_->reserve(record().id, folder_.state().attempt, plan_.privacy.unit,
-                                    plan_.privacy.neighbours, ledger_event(plan_.privacy)));
+                                    plan_.privacy.neighbours, charge_for(plan_.privacy, 1)));
     ++spent_;
     auto gradient = dpsgd::NoisyGradient::release(std::move(*sum), reserved.take(), *noise_key_);
     StepPoint point;
     point.noised_loss = gradient.noised_loss();
+    point.noised_clipped_fraction = gradient.noised_clipped_fraction();
     VELAMEN_ASSIGN(const dpsgd::StepReport report, optimiser_->step(std::move(gradient)));
     VELAMEN_TRY(check_first_step(report));
     epsilon_ = epsilon_after(spent_);
@@ -464,6 +455,7 @@ double PrivateSession::epsilon_after(std::int64_t steps) const
 {
     if (steps <= 0) return 0.0;
     const auto count = privacy::Steps::create(steps);
+    if (!curve_) return rdp_after(steps).epsilon.value();
     const auto epsilon = curve_->epsilon_after(*count, *delta_);
     return epsilon ? epsilon->value() : std::numeric_limits<double>::infinity();
 }
@@ -471,7 +463,8 @@ double PrivateSession::epsilon_after(std::int64_t steps) const
 privacy::RdpBound PrivateSession::rdp_after(std::int64_t steps) const
 {
     const privacy::Segment segment{*event_, *privacy::Steps::create(steps)};
-    return privacy::rdp_epsilon({&segment, 1}, *delta_);
+    return plan_.privacy.hardened ? privacy::hardened_epsilon({&segment, 1}, *delta_)
+                                  : privacy::rdp_epsilon({&segment, 1}, *delta_);
 }
 
 } // namespace

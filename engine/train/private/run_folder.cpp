@@ -132,6 +132,8 @@ Result<> RunFolder::log(const StepPoint& point)
     json["step"] = point.step;
     json["epsilon"] = point.epsilon;
     json["noised_loss"] = point.noised_loss ? Json(*point.noised_loss) : Json();
+    if (point.noised_clipped_fraction)
+        json["noised_clipped_fraction"] = *point.noised_clipped_fraction;
     json["noised_gradient_norm"] = point.noised_gradient_norm;
     json["learning_rate"] = point.learning_rate;
     return log(json);

@@ -274,8 +274,27 @@ StepSource::StepSource(double effective, double gradient)
     ledger_.push_back(std::move(*ledger));
     event_.rate = 0.5;
     event_.noise_gradient = gradient;
-    event_.noise_effective = effective;
-    if (const auto loss = loss_noise(effective, gradient)) event_.noise_loss = *loss;
+    const double rest = 1.0 / (effective * effective) - 1.0 / (gradient * gradient);
+    if (rest * effective * effective > 1e-9) event_.noise_loss = 1.0 / std::sqrt(rest);
+    charge();
+}
+
+void StepSource::release_clipped_fraction(double noise)
+{
+    event_.noise_clipped = noise;
+    charge();
+    reserved_.clear();
+}
+
+/// What the parts give, which is what was asked for but for the last digits.
+void StepSource::charge()
+{
+    privacy::StepNoise noise{privacy::NoiseMultiplier::create(event_.noise_gradient).value()};
+    if (event_.noise_loss)
+        noise.loss = privacy::NoiseMultiplier::create(*event_.noise_loss).value();
+    if (event_.noise_clipped)
+        noise.clipped_fraction = privacy::NoiseMultiplier::create(*event_.noise_clipped).value();
+    event_.noise_effective = privacy::joint_noise(noise).value();
     event_.steps = 32;
 }
 

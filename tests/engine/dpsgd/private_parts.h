@@ -95,13 +95,16 @@ double relative_error(const std::vector<at::Tensor>& a, const std::vector<at::Te
 class StepSource {
 public:
     StepSource(double effective, double gradient);
+    /// From the next step on.
+    void release_clipped_fraction(double noise);
     privacy::SpentStep next();
 
 private:
+    void charge();
     test::TempDir folder_;
     std::vector<privacy::Ledger> ledger_;
     std::vector<privacy::ReservedSteps> reserved_;
-    privacy::LedgerEvent event_;
+    privacy::TrainingSteps event_;
 };
 
 } // namespace testing

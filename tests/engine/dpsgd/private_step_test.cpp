@@ -161,7 +161,6 @@ TEST(NoisyGradient, ReleasesTheLossWithTheNoiseThatTheStepPaysFor)
     const TrainedTensors trained = model.trained();
     const double gradient = 1.0, loss = 4.0;
     const double effective = 1.0 / std::sqrt(1.0 / (gradient * gradient) + 1.0 / (loss * loss));
-    ASSERT_NEAR(*loss_noise(effective, gradient), loss, 1e-9);
     StepSource steps(effective, gradient);
     const auto key = core::StreamKey::reproducible(11);
     double mean = 0.0, squares = 0.0;
@@ -185,7 +184,40 @@ TEST(NoisyGradient, KeepsTheLossWhenTheStepDoesNotPayForIt)
     const TrainedTensors trained = model.trained();
     StepSource steps(1.5, 1.5);
     const auto key = core::StreamKey::reproducible(11);
-    EXPECT_FALSE(NoisyGradient::release(empty_sum(trained, 1, 1), steps.next(), key).noised_loss());
+    const auto released = NoisyGradient::release(empty_sum(trained, 1, 1), steps.next(), key);
+    EXPECT_FALSE(released.noised_loss());
+    EXPECT_FALSE(released.noised_clipped_fraction());
+}
+
+// As the loss, from the sum over units of (1 if clipped else 0) - 1/2; its noise is its own.
+TEST(NoisyGradient, ReleasesTheClippedFractionWithItsNoise)
+{
+    const Model model = attention_network();
+    const TrainedTensors trained = model.trained();
+    StepSource steps(1.0, 1.0);
+    steps.release_clipped_fraction(1e-6);
+    const auto key = core::StreamKey::reproducible(3);
+    for (const auto& [clip, share] : {std::pair{1e-9, 1.0}, {1e9, 0.0}}) {
+        const Rows rows = make_rows(model, 4, 1);
+        GradTape tape(trained);
+        Clipper clipper(trained, *privacy::ClippingNorm::create(clip),
+                        *privacy::ExpectedBatch::create(4.0));
+        add_rows(model, rows, tape, clipper);
+        auto sum = clipper.finish(draw_of(4));
+        ASSERT_TRUE(sum);
+        const auto released = NoisyGradient::release(std::move(*sum), steps.next(), key);
+        ASSERT_TRUE(released.noised_clipped_fraction());
+        EXPECT_NEAR(*released.noised_clipped_fraction(), share, 1e-5);
+    }
+    steps.release_clipped_fraction(6.0);
+    double squares = 0.0;
+    constexpr int kRuns = 400;
+    for (int i = 0; i < kRuns; ++i) {
+        const auto released = NoisyGradient::release(empty_sum(trained, 1, 10), steps.next(), key);
+        const double value = *released.noised_clipped_fraction() - 0.5;
+        squares += value * value / kRuns;
+    }
+    EXPECT_NEAR(std::sqrt(squares), 0.3, 5.0 * 0.3 * std::sqrt(0.5 / kRuns));
 }
 
 // Oracle: torch::optim::AdamW on the mean gradient; clipping and noise are too small to show.

@@ -24,9 +24,9 @@ constexpr double kAlpha = 8.0;
 constexpr double kSigma = 4.0;
 constexpr std::int64_t kFits = 20; ///< steps of kSigma at order kAlpha: 20 * 8 / (2 * 16) = 5
 
-LedgerEvent event_of(std::int64_t steps, double noise = kSigma)
+TrainingSteps event_of(std::int64_t steps, double noise = kSigma)
 {
-    LedgerEvent event;
+    TrainingSteps event;
     event.rate = 1.0;
     event.noise_gradient = event.noise_effective = noise;
     event.steps = steps;

@@ -55,9 +55,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-LedgerEvent event_of(std::int64_t steps = 1)
+TrainingSteps event_of(std::int64_t steps = 1)
 {
-    LedgerEvent event;
+    TrainingSteps event;
     event.rate = 0.02;
     event.noise_gradient = event.noise_effective = 1.5;
     event.steps = steps;
@@ -75,7 +75,7 @@ std::int64_t steps_in(const std::string& text)
     const auto entries = parse_ledger(text);
     EXPECT_TRUE(entries);
     for (const LedgerEntry& entry : *entries)
-        steps += entry.event.steps;
+        steps += privacy::times_of(entry.event);
     return steps;
 }
 
@@ -123,7 +123,7 @@ TEST_F(LedgerOnDisk, CountsAReservedBlockAsSpentHoweverLittleOfItWasUsed)
         EXPECT_EQ(steps->take().index(), 0);
     }
     auto ledger = Ledger::open(dir.path());
-    EXPECT_EQ(segments_of(ledger->entries())->front().steps.value(), 32);
+    EXPECT_EQ(spendings_of(ledger->entries())->front().times.value(), 32);
     EXPECT_EQ(reserve(*ledger)->take().index(), 32); // the rest is never given again
 }
 

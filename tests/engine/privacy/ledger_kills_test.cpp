@@ -32,7 +32,7 @@ std::int64_t spent(const Ledger& ledger)
 {
     std::int64_t steps = 0;
     for (const LedgerEntry& entry : ledger.entries())
-        steps += entry.event.steps;
+        steps += privacy::times_of(entry.event);
     return steps;
 }
 
@@ -45,7 +45,7 @@ std::int64_t spent(const Ledger& ledger)
     const core::Digest hash = image();
     auto ledger = store->join({&hash, 1});
     if (!ledger) ::_exit(2);
-    LedgerEvent event;
+    TrainingSteps event;
     event.rate = 0.01;
     event.noise_gradient = event.noise_effective = 1.5;
     for (std::int64_t block = 0;; ++block) {

@@ -24,11 +24,11 @@ LedgerEntry entry(double rate, double gradient, std::optional<double> loss, doub
     made.attempt = 3;
     made.unit = "patient";
     made.neighbours = Neighbours::AddRemove;
-    made.event.rate = rate;
-    made.event.noise_gradient = gradient;
-    made.event.noise_loss = loss;
-    made.event.noise_effective = effective;
-    made.event.steps = 7;
+    made.event = TrainingSteps{.rate = rate,
+                               .noise_gradient = gradient,
+                               .noise_loss = loss,
+                               .noise_effective = effective,
+                               .steps = 7};
     return made;
 }
 
@@ -41,12 +41,7 @@ void expect_same(const LedgerEntry& a, const LedgerEntry& b, const std::string& 
     EXPECT_EQ(a.attempt, b.attempt) << line;
     EXPECT_EQ(a.unit, b.unit) << line;
     EXPECT_EQ(a.neighbours, b.neighbours) << line;
-    EXPECT_EQ(a.event.type, b.event.type) << line;
-    EXPECT_EQ(a.event.rate, b.event.rate) << line;
-    EXPECT_EQ(a.event.noise_gradient, b.event.noise_gradient) << line;
-    EXPECT_EQ(a.event.noise_loss, b.event.noise_loss) << line;
-    EXPECT_EQ(a.event.noise_effective, b.event.noise_effective) << line;
-    EXPECT_EQ(a.event.steps, b.event.steps) << line;
+    EXPECT_EQ(a.event, b.event) << line;
 }
 
 TEST(LedgerLine, IsScannedWhateverItsNumbersAre)

@@ -23,7 +23,7 @@ using ::testing::HasSubstr;
 Result<ReservedSteps> reserve(Ledger& ledger, const std::string& run = "r1",
                               std::int64_t attempt = 1, std::int64_t steps = 1)
 {
-    LedgerEvent event;
+    TrainingSteps event;
     event.rate = 0.02;
     event.noise_gradient = event.noise_effective = 1.5;
     event.steps = steps;
@@ -34,7 +34,7 @@ std::int64_t spent(const Ledger& ledger)
 {
     std::int64_t steps = 0;
     for (const LedgerEntry& entry : ledger.entries())
-        steps += entry.event.steps;
+        steps += privacy::times_of(entry.event);
     return steps;
 }
 
@@ -194,7 +194,7 @@ TEST(LedgerPlace, KeepsWhatWasSpentWhenAnOlderCheckpointIsRestored)
     EXPECT_EQ(spent(*ledger), 23);
     ASSERT_TRUE(reserve(*ledger, "r1", 2, 20)); // the same steps again cost again
     EXPECT_EQ(spent(*ledger), 43);
-    EXPECT_EQ(segments_of(ledger->entries(), "r1")->front().steps.value(), 43);
+    EXPECT_EQ(spendings_of(ledger->entries(), "r1")->front().times.value(), 43);
 }
 
 TEST(LedgerPlace, ChecksARecordedHeadWithoutLocking)

@@ -23,9 +23,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-LedgerEvent event_of(std::int64_t steps = 1)
+TrainingSteps event_of(std::int64_t steps = 1)
 {
-    LedgerEvent event;
+    TrainingSteps event;
     event.rate = 0.02;
     event.noise_gradient = 1.5;
     event.noise_effective = 1.5;
@@ -90,7 +90,7 @@ TEST(Ledger, WritesLinesOfExactlyTheDocumentedForm)
     const test::TempDir dir;
     auto ledger = Ledger::open(dir.path());
     ASSERT_TRUE(ledger) << ledger.error().message;
-    LedgerEvent event = event_of(32);
+    TrainingSteps event = event_of(32);
     event.noise_loss = 8.0;
     event.noise_effective = 1.25; // less than both together give: allowed
     ASSERT_TRUE(ledger->reserve("0001", 2, "image", Neighbours::AddRemove, event));
@@ -142,27 +142,27 @@ TEST(Ledger, MovingLeavesNoRightBehind)
     const SpentStep used = std::move(step);
     EXPECT_FALSE(step.is_live());
     EXPECT_TRUE(used.is_live());
-    EXPECT_EQ(used.gradient_noise().value(), 1.5);
+    EXPECT_EQ(used.noise().gradient.value(), 1.5);
 }
 
 TEST(Ledger, RefusesEventsOutsideTheRulesAndWritesNothing)
 {
     const test::TempDir dir;
     auto ledger = Ledger::open(dir.path());
-    const auto refused = [&](const std::function<void(LedgerEvent&)>& change) {
-        LedgerEvent event = event_of();
+    const auto refused = [&](const std::function<void(TrainingSteps&)>& change) {
+        TrainingSteps event = event_of();
         change(event);
         return !ledger->reserve("r1", 1, "image", Neighbours::ZeroOut, event);
     };
-    EXPECT_TRUE(refused([](LedgerEvent& e) { e.steps = 0; }));
-    EXPECT_TRUE(refused([](LedgerEvent& e) { e.steps = 33; }));
-    EXPECT_TRUE(refused([](LedgerEvent& e) { e.rate = 0.0; }));
-    EXPECT_TRUE(refused([](LedgerEvent& e) { e.rate = 1.5; }));
-    EXPECT_TRUE(refused([](LedgerEvent& e) { e.noise_gradient = 0.0; }));
-    EXPECT_TRUE(refused([](LedgerEvent& e) { e.noise_effective = 0.0; }));
-    EXPECT_TRUE(refused([](LedgerEvent& e) { e.noise_effective = 1.6; })); // more than was added
-    EXPECT_TRUE(refused([](LedgerEvent& e) { e.noise_loss = 8.0; }));      // the loss costs as well
-    EXPECT_TRUE(refused([](LedgerEvent& e) { e.type = "free"; }));
+    EXPECT_TRUE(refused([](TrainingSteps& e) { e.steps = 0; }));
+    EXPECT_TRUE(refused([](TrainingSteps& e) { e.steps = 33; }));
+    EXPECT_TRUE(refused([](TrainingSteps& e) { e.rate = 0.0; }));
+    EXPECT_TRUE(refused([](TrainingSteps& e) { e.rate = 1.5; }));
+    EXPECT_TRUE(refused([](TrainingSteps& e) { e.noise_gradient = 0.0; }));
+    EXPECT_TRUE(refused([](TrainingSteps& e) { e.noise_effective = 0.0; }));
+    EXPECT_TRUE(refused([](TrainingSteps& e) { e.noise_effective = 1.6; })); // more than was added
+    EXPECT_TRUE(refused([](TrainingSteps& e) { e.noise_loss = 8.0; })); // the loss costs as well
+    EXPECT_TRUE(refused([](TrainingSteps& e) { e.cap = {100, 0}; }));
     EXPECT_FALSE(reserve(*ledger, "/data/anna/scans"));
     EXPECT_FALSE(reserve(*ledger, ""));
     EXPECT_FALSE(reserve(*ledger, "r1", 0));
@@ -314,10 +314,10 @@ TEST(Ledger, LosesNothingAcknowledgedWhenItsProcessIsKilled)
 
         const auto ledger = Ledger::open(dir.path());
         ASSERT_TRUE(ledger) << ledger.error().message;
-        const auto segments = segments_of(ledger->entries(), "r" + std::to_string(round));
+        const auto segments = spendings_of(ledger->entries(), "r" + std::to_string(round));
         ASSERT_TRUE(segments);
-        EXPECT_GE(segments->front().steps.value(), 2 * acknowledged);
-        EXPECT_LE(segments->front().steps.value(), 2 * acknowledged + 2);
+        EXPECT_GE(segments->front().times.value(), 2 * acknowledged);
+        EXPECT_LE(segments->front().times.value(), 2 * acknowledged + 2);
     }
 }
 
@@ -326,18 +326,18 @@ TEST(LedgerSegments, SumEqualEventsOfARunAndOfAll)
     const test::TempDir dir;
     auto ledger = Ledger::open(dir.path());
     ASSERT_TRUE(reserve(*ledger, "a", 1, 5));
-    LedgerEvent other = event_of(7);
+    TrainingSteps other = event_of(7);
     other.noise_gradient = other.noise_effective = 2.0;
     ASSERT_TRUE(ledger->reserve("b", 1, "image", Neighbours::ZeroOut, other));
     ASSERT_TRUE(reserve(*ledger, "a", 2, 6));
-    const auto a = segments_of(ledger->entries(), "a");
+    const auto a = spendings_of(ledger->entries(), "a");
     ASSERT_EQ(a->size(), 1U);
-    EXPECT_EQ(a->front().steps.value(), 11);
-    EXPECT_EQ(segments_of(ledger->entries())->size(), 2U);
-    EXPECT_TRUE(segments_of(ledger->entries(), "c")->empty());
+    EXPECT_EQ(a->front().times.value(), 11);
+    EXPECT_EQ(spendings_of(ledger->entries())->size(), 2U);
+    EXPECT_TRUE(spendings_of(ledger->entries(), "c")->empty());
     ASSERT_TRUE(ledger->reserve("p", 1, "patient", Neighbours::ZeroOut, other));
-    EXPECT_EQ(segments_of(ledger->entries()).error().code, ErrorCode::Refused);
-    EXPECT_TRUE(segments_of(ledger->entries(), "p"));
+    EXPECT_EQ(spendings_of(ledger->entries()).error().code, ErrorCode::Refused);
+    EXPECT_TRUE(spendings_of(ledger->entries(), "p"));
 }
 
 TEST(LedgerStore, GivesOneLedgerToDatasetsThatShareAnImage)

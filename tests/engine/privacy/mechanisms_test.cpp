@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/privacy/composition.h"
 #include "engine/privacy/mechanisms.h"
 #include "engine/privacy/normal.h"
 #include "engine/privacy/pld_compose.h"
@@ -28,14 +29,31 @@ SubsampledGaussian event(double rate, double noise)
 
 Steps count(std::int64_t steps) { return Steps::create(steps).value(); }
 
-double epsilon_of(const Composition& all, double delta, Neighbours relation = Neighbours::ZeroOut)
+using All = std::vector<Spending>;
+
+double epsilon_of(const All& all, double delta, Neighbours relation = Neighbours::ZeroOut)
 {
-    return pld_epsilon(all, Delta::create(delta).value(), relation).value().value();
+    return composed_epsilon(all, Delta::create(delta).value(), relation).value().value();
 }
 
-double delta_of(const Composition& all, double epsilon)
+double delta_of(const All& all, double epsilon)
 {
-    return pld_delta(all, Epsilon::create(epsilon).value()).value();
+    return composed_delta(all, Epsilon::create(epsilon).value()).value();
+}
+
+Spending capped(double rate, double noise, std::int64_t units, std::int64_t cap, std::int64_t steps)
+{
+    return {CappedGaussian{event(rate, noise), units, cap}, count(steps)};
+}
+
+Spending laplace(double scale, std::int64_t times)
+{
+    return {LaplaceNoise{NoiseMultiplier::create(scale).value()}, count(times)};
+}
+
+Spending guarantee(double epsilon, double delta)
+{
+    return {Guarantee{Epsilon::create(epsilon).value(), delta}, count(1)};
 }
 
 Segment plain(std::int64_t steps = 1000) { return {event(.01, 1), count(steps)}; }
@@ -169,24 +187,23 @@ TEST(ReplaceOne, RenyiBoundLiesAboveTheDivergence)
 // Oracle: DPA's pld_privacy_accountant_test and runs of it.
 TEST(CappedDraw, GivesThePublishedEpsilon)
 {
-    const Composition small{
-        .capped = {{event(.5, 1), 4, 2, count(3)}, {event(.5, 1), 3, 2, count(2)}}};
+    const All small{capped(.5, 1, 4, 2, 3), capped(.5, 1, 3, 2, 2)};
     EXPECT_NEAR(epsilon_of(small, 1e-6), 17.904330, 1.8e-4);
     EXPECT_NEAR(delta_of(small, 17.904330), 1e-6, 1e-10);
     for (const auto& [cap, expected] :
          {std::pair{100, 10.7730076}, {128, 4.0128197}, {160, 1.8282665}}) {
-        const Composition large{.capped = {{event(.01, 1), 10'000, cap, count(1000)}}};
+        const All large{capped(.01, 1, 10'000, cap, 1000)};
         EXPECT_NEAR(epsilon_of(large, 1e-5), expected, 1e-4 * expected) << cap;
     }
 }
 
 TEST(CappedDraw, CostsNothingWhereTheCapIsNeverReached)
 {
-    const double uncapped = epsilon_of({.gaussian = {plain()}}, 1e-5);
+    const double uncapped = epsilon_of(spendings_of(std::vector{plain()}), 1e-5);
     for (const std::int64_t cap : {300, 9'999, 10'000, 50'000}) {
-        const Composition capped{.capped = {{event(.01, 1), 10'000, cap, count(1000)}}};
-        EXPECT_GE(epsilon_of(capped, 1e-5), uncapped * (1.0 - 1e-9)) << cap;
-        EXPECT_NEAR(epsilon_of(capped, 1e-5), uncapped, 1e-7 * uncapped) << cap;
+        const All tight{capped(.01, 1, 10'000, cap, 1000)};
+        EXPECT_GE(epsilon_of(tight, 1e-5), uncapped * (1.0 - 1e-9)) << cap;
+        EXPECT_NEAR(epsilon_of(tight, 1e-5), uncapped, 1e-7 * uncapped) << cap;
     }
 }
 
@@ -195,8 +212,8 @@ TEST(CappedDraw, AboveTheMeanNeverSpendsLessThanALargerCap)
 {
     double before = kInfinity;
     for (const std::int64_t cap : {105, 115, 130, 145, 160, 175}) {
-        const Composition capped{.capped = {{event(.01, 2), 10'000, cap, count(100)}}};
-        const double now = epsilon_of(capped, 1e-6);
+        const All tight{capped(.01, 2, 10'000, cap, 100)};
+        const double now = epsilon_of(tight, 1e-6);
         EXPECT_LE(now, before * (1.0 + 1e-3)) << cap;
         before = now;
     }
@@ -204,16 +221,16 @@ TEST(CappedDraw, AboveTheMeanNeverSpendsLessThanALargerCap)
 
 TEST(CappedDraw, IsForAPublicNumberOfUnitsOnly)
 {
-    const Composition capped{.capped = {{event(.01, 1), 10'000, 128, count(10)}}};
+    const All tight{capped(.01, 1, 10'000, 128, 10)};
     for (const auto relation : {Neighbours::AddRemove, Neighbours::ReplaceOne}) {
-        const auto refused = pld_epsilon(capped, Delta::literal(1e-5), relation);
+        const auto refused = composed_epsilon(tight, Delta::literal(1e-5), relation);
         ASSERT_FALSE(refused);
         EXPECT_EQ(refused.error().code, ErrorCode::InvalidArgument);
         EXPECT_FALSE(refused.error().hint.empty());
     }
     for (const auto& [units, cap] : {std::pair{0, 1}, {1, 0}, {-5, 3}, {7, -1}}) {
-        const Composition bad{.capped = {{event(.01, 1), units, cap, count(10)}}};
-        EXPECT_FALSE(pld_epsilon(bad, Delta::literal(1e-5))) << units << ' ' << cap;
+        const All bad{capped(.01, 1, units, cap, 10)};
+        EXPECT_FALSE(composed_epsilon(bad, Delta::literal(1e-5))) << units << ' ' << cap;
     }
 }
 
@@ -245,7 +262,7 @@ TEST(Laplace, RenyiDivergenceIsTotal)
 // Oracle: 1 - e^((epsilon - 1/scale) / 2).
 TEST(Laplace, OneReleaseIsExact)
 {
-    const Composition one{.laplace = {{NoiseMultiplier::literal(2.0), count(1)}}};
+    const All one{laplace(2.0, 1)};
     for (const double epsilon : {0.0, .1, .3, .49}) {
         const double exact = -std::expm1(0.5 * (epsilon - 0.5));
         EXPECT_NEAR(delta_of(one, epsilon), exact, 1e-8);
@@ -258,9 +275,8 @@ TEST(Laplace, OneReleaseIsExact)
 // Oracle: quadrature over both losses of delta of the first at what the second leaves.
 TEST(Laplace, ComposesWithItselfAndWithAGaussian)
 {
-    const Composition two{.laplace = {{NoiseMultiplier::literal(1.0), count(2)}}};
-    const Composition mixed{.gaussian = {{event(1, 2), count(1)}},
-                            .laplace = {{NoiseMultiplier::literal(1.0), count(1)}}};
+    const All two{laplace(1.0, 2)};
+    const All mixed{{event(1, 2), count(1)}, laplace(1.0, 1)};
     for (const auto& [epsilon, exact] : {std::pair{0.0, 0.448180838242837},
                                          {0.5, 0.350495989981105},
                                          {1.0, 0.241836675359208},
@@ -279,26 +295,22 @@ TEST(Laplace, ComposesWithItselfAndWithAGaussian)
 // Oracle: DPA (from_laplace_mechanism with use_connect_dots).
 TEST(Laplace, GivesThePublishedEpsilon)
 {
-    EXPECT_NEAR(epsilon_of({.laplace = {{NoiseMultiplier::literal(20.0), count(50)}}}, 1e-5),
-                1.3072940, 1e-6);
-    EXPECT_NEAR(
-        epsilon_of({.gaussian = {plain()}, .laplace = {{NoiseMultiplier::literal(5.0), count(3)}}},
-                   1e-5),
-        2.1853346, 1e-5);
+    EXPECT_NEAR(epsilon_of({laplace(20.0, 50)}, 1e-5), 1.3072940, 1e-6);
+    EXPECT_NEAR(epsilon_of({{plain().event, plain().steps}, laplace(5.0, 3)}, 1e-5), 2.1853346,
+                1e-5);
 }
 
 TEST(Laplace, CountsTwiceWhenAUnitIsReplaced)
 {
-    const Composition wide{.laplace = {{NoiseMultiplier::literal(6.0), count(4)}}};
-    const Composition narrow{.laplace = {{NoiseMultiplier::literal(3.0), count(4)}}};
+    const All wide{laplace(6.0, 4)};
+    const All narrow{laplace(3.0, 4)};
     EXPECT_DOUBLE_EQ(epsilon_of(wide, 1e-3, Neighbours::ReplaceOne), epsilon_of(narrow, 1e-3));
 }
 
 // Oracle: DPA's pld_privacy_accountant_test: (1, .1) and (2, .2) are (3, .28).
 TEST(Guarantee, TwoComposeAsPublished)
 {
-    const Composition both{.guarantees = {{Epsilon::literal(1.0), .1, count(1)},
-                                          {Epsilon::literal(2.0), .2, count(1)}}};
+    const All both{guarantee(1.0, .1), guarantee(2.0, .2)};
     EXPECT_NEAR(delta_of(both, 3.0), .28, 1e-12);
     EXPECT_NEAR(epsilon_of(both, .28 * (1.0 + 1e-9)), 3.0, 1e-8);
     EXPECT_EQ(epsilon_of(both, .27), kInfinity);
@@ -307,33 +319,31 @@ TEST(Guarantee, TwoComposeAsPublished)
 TEST(Guarantee, OfNoProtectionIsInfinite)
 {
     for (const auto& [epsilon, delta] : {std::pair{kInfinity, 0.0}, {1e9, 0.0}, {0.0, 1.0}}) {
-        const Composition none{.guarantees = {{Epsilon::create(epsilon).value(), delta, count(1)}}};
+        const All none{guarantee(epsilon, delta)};
         EXPECT_EQ(epsilon_of(none, 1e-5), kInfinity) << epsilon << ' ' << delta;
     }
     for (const double delta : {-0.1, 1.1, static_cast<double>(NAN)}) {
-        const Composition bad{.guarantees = {{Epsilon::literal(1.0), delta, count(1)}}};
-        EXPECT_FALSE(pld_epsilon(bad, Delta::literal(1e-5))) << delta;
-        EXPECT_FALSE(pld_delta(bad, Epsilon::literal(1.0))) << delta;
+        const All bad{guarantee(1.0, delta)};
+        EXPECT_FALSE(composed_epsilon(bad, Delta::literal(1e-5))) << delta;
+        EXPECT_FALSE(composed_delta(bad, Epsilon::literal(1.0))) << delta;
     }
 }
 
 TEST(Composition, WithoutOtherMechanismsIsThatOfItsSegments)
 {
     const Segment one = plain();
-    EXPECT_EQ(epsilon_of({.gaussian = {one}}, 1e-5),
+    EXPECT_EQ(epsilon_of(spendings_of(std::vector{one}), 1e-5),
               pld_epsilon({&one, 1}, Delta::literal(1e-5)).value().value());
     EXPECT_EQ(epsilon_of({}, 1e-5), 0.0);
 }
 
 TEST(Composition, BeyondReachIsRefusedAndNotGuessed)
 {
-    const Composition endless{
-        .gaussian = {plain()},
-        .laplace = {{NoiseMultiplier::literal(1e3), count(std::int64_t{1} << 62)}}};
-    const auto refused = pld_epsilon(endless, Delta::literal(1e-5));
+    const All endless{{plain().event, plain().steps}, laplace(1e3, std::int64_t{1} << 62)};
+    const auto refused = composed_epsilon(endless, Delta::literal(1e-5));
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, ErrorCode::Unsupported);
-    EXPECT_FALSE(pld_delta(endless, Epsilon::literal(1.0)));
+    EXPECT_FALSE(composed_delta(endless, Epsilon::literal(1.0)));
 }
 
 // Oracle: DPA (_compute_rdp_repeat_and_select), whose divergences of one run are at most 0.5 %

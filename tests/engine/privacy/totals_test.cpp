@@ -30,9 +30,8 @@ LedgerEntry entry(double rate, double noise, std::int64_t steps = 1, const std::
     made.run = run;
     made.unit = unit;
     made.neighbours = relation;
-    made.event.rate = rate;
-    made.event.noise_gradient = made.event.noise_effective = noise;
-    made.event.steps = steps;
+    made.event = TrainingSteps{
+        .rate = rate, .noise_gradient = noise, .noise_effective = noise, .steps = steps};
     return made;
 }
 
@@ -83,7 +82,8 @@ TEST(Charge, IsNeverMadeForAReplacedUnitWhichWouldCostMore)
     std::filesystem::create_directories(root.path() / "set");
     auto ledger = Ledger::open(root.path() / "set");
     ASSERT_TRUE(ledger);
-    EXPECT_FALSE(ledger->reserve("a", 1, "image", Neighbours::ReplaceOne, entry(0.01, 2.0).event));
+    EXPECT_FALSE(ledger->reserve("a", 1, "image", Neighbours::ReplaceOne,
+                                 std::get<TrainingSteps>(entry(0.01, 2.0).event)));
     EXPECT_TRUE(ledger->entries().empty());
 }
 
@@ -111,14 +111,14 @@ TEST(Charge, OfAGroupHasTheChanceThatAnyIsDrawnAndTheNoiseOfAll)
         for (const std::int64_t k : {1, 2, 7, 1'000'000}) {
             const auto group = charge_of(entry(q, 3.0), {.unit = "patient", .images_per_unit = k});
             ASSERT_TRUE(group);
-            const SubsampledGaussian step = dominating(*group);
+            const auto step = std::get<SubsampledGaussian>(dominating(*group));
             const double size = static_cast<double>(k);
             const auto rate = static_cast<double>(1.0L - std::pow(1.0L - q, k));
             EXPECT_NEAR(step.rate.value(), rate, 1e-10 * std::min(1.0, size * q));
             EXPECT_LE(step.noise.value(), 3.0 / size);
             EXPECT_NEAR(step.noise.value(), 3.0 / size, 1e-11 * 3.0 / size);
         }
-    EXPECT_GT(dominating({event_of(0.01, 1e-320), 1'000'000}).noise.value(), 0.0);
+    EXPECT_GT(dominating(event_of(0.01, 1e-320), 1'000'000).noise.value(), 0.0);
 }
 
 // What a group of k images can change: the number of drawn ones is Binomial(k, q), each shifts the
@@ -152,7 +152,7 @@ TEST(Charge, OfAGroupIsNeverLessThanTheExactMixtureOfGaussians)
         for (const double sigma : {1.0, 4.0})
             for (const double q : {0.02, 0.3, 1.0}) {
                 const std::vector<Segment> one{
-                    {dominating({event_of(q, sigma), k}), Steps::literal(1)}};
+                    {dominating(event_of(q, sigma), k), Steps::literal(1)}};
                 for (const double epsilon : {0.0, 0.5, 3.0}) {
                     const auto [remove, add] = mixture_delta(q, sigma, k, epsilon);
                     const double bound = pld_delta(one, Epsilon::create(epsilon).value()).value();
@@ -198,7 +198,7 @@ TEST(Total, LeavesNothingOutAndNamesTheLineThatDoesNotFit)
 
     const auto patients = total_of(entries, {.unit = "patient", .images_per_unit = 3}, kDelta);
     ASSERT_TRUE(patients) << patients.error().message;
-    const std::vector<Segment> segments{{dominating({event_of(0.01, 1.0), 3}), Steps::literal(20)},
+    const std::vector<Segment> segments{{dominating(event_of(0.01, 1.0), 3), Steps::literal(20)},
                                         segment(0.01, 1.0, 20)};
     EXPECT_LE(patients->epsilon, *pld_epsilon(segments, kDelta));
     EXPECT_GT(patients->epsilon, total_of({&entries[1], 1}, {.unit = "patient"}, kDelta)->epsilon);
@@ -250,8 +250,7 @@ TEST(Total, OfSampledGroupsIsGroupPrivacyOfTheWholeWhereThatIsSmaller)
                   kDelta.value() * (1.0 + 1e-6))
             << k;
         const auto worst = pld_epsilon(
-            std::vector<Segment>{{dominating({event_of(0.01, 1.5), k}), Steps::literal(64)}},
-            kDelta);
+            std::vector<Segment>{{dominating(event_of(0.01, 1.5), k), Steps::literal(64)}}, kDelta);
         EXPECT_LE(total->epsilon, *worst);
         EXPECT_LT(total->epsilon.value(), (k == 4 ? 0.5 : 1.1) * worst->value());
     }
@@ -262,8 +261,9 @@ TEST(Charge, OfAGroupHasNoLessDivergenceThanTheExactGaussianOrMixture)
     for (const std::int64_t k : {2, 3, 8})
         for (const double alpha : {1.5, 2.0, 5.0, 8.0}) {
             const double size = static_cast<double>(k);
-            EXPECT_GE(rdp_of({event_of(1.0, 6.0), k}, alpha), alpha * size * size / 72.0);
-            EXPECT_LE(rdp_of({event_of(1.0, 6.0), k}, alpha),
+            EXPECT_GE(renyi_of({event_of(1.0, 6.0), k}, alpha).divergence,
+                      alpha * size * size / 72.0);
+            EXPECT_LE(renyi_of({event_of(1.0, 6.0), k}, alpha).divergence,
                       alpha * size * size / 72.0 * (1.0 + 1e-9));
             if (alpha < 2.0) continue;
             // Integer order, add/remove: sum over the mixture, on a grid.
@@ -285,11 +285,11 @@ TEST(Charge, OfAGroupHasNoLessDivergenceThanTheExactGaussianOrMixture)
             }
             sum *= (high - low) / kCells / (sigma * std::sqrt(2.0 * M_PI));
             const double exact = std::log(sum) / (alpha - 1.0);
-            EXPECT_GE(rdp_of({event_of(q, sigma), k}, alpha), exact * (1.0 - 1e-6))
+            EXPECT_GE(renyi_of({event_of(q, sigma), k}, alpha).divergence, exact * (1.0 - 1e-6))
                 << k << " " << alpha;
         }
-    EXPECT_LT(rdp_of({event_of(0.01, 1.5), 4}, 4.0),
-              rdp_of(dominating({event_of(0.01, 1.5), 4}), Steps::literal(1), 4.0));
+    EXPECT_LT(renyi_of({event_of(0.01, 1.5), 4}, 4.0).divergence,
+              rdp_of(dominating(event_of(0.01, 1.5), 4), Steps::literal(1), 4.0));
 }
 
 TEST(Total, MixesRelationsOnlyTowardsTheWeakerOne)
@@ -298,7 +298,7 @@ TEST(Total, MixesRelationsOnlyTowardsTheWeakerOne)
         entry(0.01, 1.0, 20), entry(0.01, 1.0, 20, "b", "image", Neighbours::AddRemove)};
     EXPECT_TRUE(total_of(entries, {.neighbours = Neighbours::ZeroOut}, kDelta));
     EXPECT_FALSE(total_of(entries, {.neighbours = Neighbours::AddRemove}, kDelta));
-    EXPECT_THAT(segments_of(entries).error().message, HasSubstr("two relations"));
+    EXPECT_THAT(spendings_of(entries).error().message, HasSubstr("two relations"));
 }
 
 TEST(Total, ListsWhatIsThereByUnitAndRelation)
@@ -350,8 +350,9 @@ TEST(Filter, NeverLetsTheSumOfMixedEventsPassItsBudget)
         const double rate = 0.02 + 0.03 * (i % 3), noise = 0.9 + 0.3 * (i % 4);
         LedgerEntry next = entry(rate, noise);
         const std::int64_t room = filter->room(next).value();
-        next.event.steps = std::min<std::int64_t>(room, 1 + i % 32);
-        if (next.event.steps == 0) {
+        const std::int64_t steps = std::min<std::int64_t>(room, 1 + i % 32);
+        next = entry(rate, noise, steps);
+        if (steps == 0) {
             EXPECT_GT(filter->spent() + rdp_of(event_of(rate, noise), Steps::literal(1), 8.0),
                       filter->budget());
             break;
@@ -359,7 +360,7 @@ TEST(Filter, NeverLetsTheSumOfMixedEventsPassItsBudget)
         ASSERT_TRUE(filter->add(next));
         ASSERT_LE(filter->spent(), filter->budget());
         ASSERT_LE(filter->spent_epsilon(), limit.epsilon);
-        taken.push_back(segment(rate, noise, next.event.steps));
+        taken.push_back(segment(rate, noise, steps));
     }
     ASSERT_GT(taken.size(), 5U);
     ASSERT_LT(taken.size(), 2000U);
@@ -413,7 +414,7 @@ TEST(Filter, CountsGroupsAsTheTotalDoes)
     ASSERT_TRUE(filter->add(entry(0.01, 6.0, 10)));
     ASSERT_TRUE(filter->add(entry(0.01, 6.0, 10, "b", "patient")));
     EXPECT_NEAR(filter->spent(),
-                10.0 * rdp_of({event_of(0.01, 6.0), 3}, 4.0)
+                10.0 * renyi_of(Charge{event_of(0.01, 6.0), 3}, 4.0).divergence
                     + rdp_of(event_of(0.01, 6.0), Steps::literal(10), 4.0),
                 1e-11);
     EXPECT_FALSE(filter->room(entry(0.01, 6.0, 1, "c", "lesion")));

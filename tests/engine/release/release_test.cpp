@@ -12,7 +12,7 @@
 #include "engine/core/file.h"
 #include "engine/core/hash.h"
 #include "engine/image/codec.h"
-#include "engine/privacy/accountant.h"
+#include "engine/privacy/composition.h"
 #include "engine/release/release.h"
 #include "tests/support/temp_dir.h"
 
@@ -49,11 +49,7 @@ std::string ledger_of(const train::TrainingPlan& plan, std::vector<std::string> 
 {
     const test::TempDir dir;
     auto ledger = privacy::Ledger::open(dir.path());
-    privacy::LedgerEvent event;
-    event.rate = plan.privacy.rate;
-    event.noise_gradient = plan.privacy.noise_gradient;
-    event.noise_loss = plan.privacy.noise_loss;
-    event.noise_effective = plan.privacy.noise_effective;
+    auto event = train::charge_for(plan.privacy, 0);
     for (const std::string& run : runs)
         for (std::int64_t done = 0; done < steps; done += event.steps) {
             event.steps = std::min<std::int64_t>(32, steps - done);
@@ -164,8 +160,9 @@ TEST(Release, IsValidAndClaimsWhatItsLedgerGives)
     const auto request = request_of(plan_of());
     const Written written(request);
     const auto entries = privacy::parse_ledger(request.ledger_text);
-    const auto segments = privacy::segments_of(*entries, kRun);
-    const double epsilon = privacy::pld_epsilon(*segments, privacy::Delta::literal(1e-5))->value();
+    const auto spendings = privacy::spendings_of(*entries, kRun);
+    const double epsilon =
+        privacy::composed_epsilon(*spendings, privacy::Delta::literal(1e-5))->value();
     EXPECT_DOUBLE_EQ(written.summary.epsilon_spent, epsilon);
     EXPECT_EQ(written.summary.status, "Valid");
     EXPECT_EQ(written.summary.epsilon, 4.0);

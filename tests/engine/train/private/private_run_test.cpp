@@ -64,7 +64,7 @@ protected:
     {
         std::int64_t steps = 0;
         for (const auto& entry : entries)
-            steps += entry.event.steps;
+            steps += privacy::times_of(entry.event);
         return steps;
     }
 

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What events of any kind cost together. Training alone is answered by accountant.h, which this
+// agrees with. All functions are total and thread-safe.
+
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "engine/privacy/accountant.h"
+
+namespace velamen::privacy {
+
+/// The rules that the types of an event leave open. InvalidArgument: units or cap below 1, a capped
+/// draw for another relation than ZeroOut, a discrete Gaussian for ReplaceOne, a delta outside of
+/// [0, 1], repeats out of range.
+Result<> check_event(const Event& event, Neighbours relation = Neighbours::ZeroOut);
+
+/// Its privacy loss distribution is not known, only Renyi divergences: a total with such an event
+/// is one of Renyi accounting.
+bool is_renyi_only(const Event& event);
+
+/// As pld_epsilon(segments, delta): an upper bound, every rounding goes up. A guarantee counts for
+/// the relation that is asked for. Errors: as check_event(); Refused where an event is Renyi only;
+/// where not all are Gaussian steps, Unsupported beyond 1e10 steps or 1 GB.
+Result<Epsilon> composed_epsilon(std::span<const Spending> all, Delta delta,
+                                 Neighbours relation = Neighbours::ZeroOut);
+Result<double> composed_delta(std::span<const Spending> all, Epsilon epsilon,
+                              Neighbours relation = Neighbours::ZeroOut);
+
+/// The divergence of one event but for an outcome of probability `failure`, which is added to
+/// delta.
+struct RenyiPart {
+    double divergence; ///< infinity where it diverges
+    double failure = 0.0;
+};
+/// Of order alpha > 1, an upper bound. Orders between integers count as the next integer for the
+/// discrete Gaussian, since a divergence never falls with its order. Capped draws: from the pmf of
+/// the privacy loss, which dominates. Infinity where check_event() fails.
+RenyiPart renyi_of(const Event& event, double alpha, Neighbours relation = Neighbours::ZeroOut);
+
+/// The Renyi bound of all kinds of events together, conversion as in accountant.h at what the
+/// failures leave of delta. Errors: as check_event().
+Result<RdpBound> composed_rdp(std::span<const Spending> all, Delta delta,
+                              Neighbours relation = Neighbours::ZeroOut);
+
+/// What is shown and enforced, and the second bound beside it.
+struct Bound {
+    Epsilon epsilon; ///< by privacy loss distribution; the Renyi bound where an event has no other
+    RdpBound rdp;
+    bool is_renyi_only;
+};
+Result<Bound> bound_of(std::span<const Spending> all, Delta delta,
+                       Neighbours relation = Neighbours::ZeroOut);
+
+/// The most true positives of any membership attack with this rate of false positives, an upper
+/// bound: from the privacy loss distribution of one kind of Gaussian step, else from the definition
+/// at several delta. InvalidArgument: a rate outside [0, 1]; errors as bound_of().
+Result<double> attacker_rate(std::span<const Spending> all, double false_positive_rate);
+
+/// The same as if the draws were not secret: a unit takes part about q T times, rounded up, without
+/// sampling. A footnote for comparison, never the claim.
+std::vector<Spending> without_sampling(std::span<const Spending> all);
+
+/// The steps as spendings.
+std::vector<Spending> spendings_of(std::span<const Segment> segments);
+
+} // namespace velamen::privacy
