@@ -55,7 +55,8 @@ NoisyGradient NoisyGradient::release(ClippedSum&& sum, privacy::SpentStep&& step
     NoisyGradient released(std::move(used.sums_), sigma * used.clip_.value(), used.batch_.value(),
                            spent.index(), noise);
     // Mean over the expected batch of a sum of values minus 1/2.
-    const auto mean_of = [&](double shifted, privacy::NoiseMultiplier scalar, std::uint32_t tensor) {
+    const auto mean_of = [&](double shifted, privacy::NoiseMultiplier scalar,
+                             std::uint32_t tensor) {
         core::SecureStream stream(noise, static_cast<std::uint64_t>(spent.index()), tensor);
         return (shifted + scalar.value() * kHalf * stream.normal()) / used.batch_.value() + kHalf;
     };

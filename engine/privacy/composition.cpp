@@ -236,8 +236,8 @@ std::vector<Spending> without_sampling(std::span<const Spending> all)
     constexpr auto kAll = SamplingRate::literal(1.0);
     const auto taken_part = [](SamplingRate rate, Steps steps) {
         const double count = rate.value() * static_cast<double>(steps.value());
-        return checked<Steps>(std::max<std::int64_t>(
-            1, static_cast<std::int64_t>(std::ceil(count * (1.0 - 1e-12)))));
+        return checked<Steps>(
+            std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(count * (1.0 - 1e-12)))));
     };
     std::vector<Spending> open;
     for (const auto& [event, times] : all)
@@ -251,16 +251,19 @@ std::vector<Spending> without_sampling(std::span<const Spending> all)
                                     taken_part(e.step.rate, times)};
                 },
                 [&](const CappedGaussian& e) { // another one may take the freed place
-                    return Spending{
-                        SubsampledGaussian{kAll, checked<NoiseMultiplier>(0.5 * e.step.noise.value())},
-                        taken_part(e.step.rate, times)};
+                    return Spending{SubsampledGaussian{
+                                        kAll, checked<NoiseMultiplier>(0.5 * e.step.noise.value())},
+                                    taken_part(e.step.rate, times)};
                 },
                 [&](const BestOfRuns& e) {
-                    return Spending{
-                        BestOfRuns{{kAll, e.step.noise}, taken_part(e.step.rate, e.steps), e.repeats},
-                        times};
+                    return Spending{BestOfRuns{{kAll, e.step.noise},
+                                               taken_part(e.step.rate, e.steps),
+                                               e.repeats},
+                                    times};
                 },
-                [&](const auto& e) { return Spending{e, times}; },
+                [&](const auto& e) {
+                    return Spending{e, times};
+                },
             },
             event));
     return open;
