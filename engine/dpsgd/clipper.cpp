@@ -9,6 +9,8 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/core/assert.h"
+
 namespace velamen::dpsgd {
 
 namespace {
@@ -18,15 +20,13 @@ constexpr std::int64_t kFormedElements = std::int64_t{1} << 22;
 /// L of the released loss: per unit it is clamped to [0, L] and L / 2 is taken off.
 constexpr double kLossLimit = 1.0;
 
-struct Use {
-    GradRecord* record = nullptr;
-    Role role = Role::Weight;
-};
+/// The loss as it is released: clamped to [0, L], minus L / 2.
+double shifted_loss(double loss) { return std::clamp(loss, 0.0, kLossLimit) - 0.5 * kLossLimit; }
 
 /// All uses of each trained tensor in this pass.
-std::vector<std::vector<Use>> uses_of(const GradTape& tape, std::size_t count)
+TapeUses uses_of(const GradTape& tape, std::size_t count)
 {
-    std::vector<std::vector<Use>> uses(count);
+    TapeUses uses(count);
     for (const auto& record : tape.records())
         for (const Role role : {Role::Weight, Role::Bias})
             if (const std::int64_t slot = record->slots().of(role); slot >= 0)
@@ -36,7 +36,7 @@ std::vector<std::vector<Use>> uses_of(const GradTape& tape, std::size_t count)
 
 /// A tensor that was used several times has one gradient: the sum over its uses, taken before the
 /// norm.
-void add_summed_norms(const std::vector<Use>& uses, std::int64_t elements, std::int64_t units,
+void add_summed_norms(const std::vector<TapeUse>& uses, std::int64_t elements, std::int64_t units,
                       const at::Tensor& squared)
 {
     const std::int64_t block =
@@ -44,7 +44,7 @@ void add_summed_norms(const std::vector<Use>& uses, std::int64_t elements, std::
     for (std::int64_t first = 0; first < units; first += block) {
         const std::int64_t count = std::min(block, units - first);
         at::Tensor total;
-        for (const Use& use : uses) {
+        for (const TapeUse& use : uses) {
             const at::Tensor one =
                 use.record->unit_gradients(use.role, units, first, count).reshape({count, -1});
             total = total.defined() ? total.add(one) : one;
@@ -71,8 +71,24 @@ Clipper::Clipper(TrainedTensors trained, privacy::ClippingNorm clip, privacy::Ex
     reset();
 }
 
+Result<Clipper> Clipper::hardened(TrainedTensors trained, privacy::ClippingNorm clip,
+                                  privacy::ExpectedBatch batch, const privacy::StepNoise& noise)
+{
+    VELAMEN_ASSIGN(HardenedLayout layout, HardenedLayout::create(trained, clip, noise));
+    Clipper clipper(std::move(trained), clip, batch);
+    clipper.layout_ = std::move(layout);
+    return clipper;
+}
+
+const privacy::Grid& Clipper::grid() const
+{
+    VELAMEN_ASSERT(layout_);
+    return layout_->grid();
+}
+
 void Clipper::reset()
 {
+    hardened_sum_.reset();
     sums_.assign(trained_.size(), {});
     loss_sum_ = 0.0;
     clipped_sum_ = 0.0;
@@ -98,7 +114,7 @@ Result<> Clipper::add(GradTape& tape, const MicroBatch& batch, const at::Tensor&
             return fail(ErrorCode::Internal, "the rows of a layer do not divide into units");
     try {
         const at::NoGradGuard no_grad;
-        accumulate(tape, batch, losses.detach());
+        VELAMEN_TRY(accumulate(tape, batch, losses.detach()));
         tape.clear();
     } catch (const std::bad_alloc&) {
         return fail(ErrorCode::OutOfMemory, "no memory for a micro-batch",
@@ -110,7 +126,7 @@ Result<> Clipper::add(GradTape& tape, const MicroBatch& batch, const at::Tensor&
     return {};
 }
 
-void Clipper::accumulate(GradTape& tape, const MicroBatch& batch, const at::Tensor& losses)
+Result<> Clipper::accumulate(GradTape& tape, const MicroBatch& batch, const at::Tensor& losses)
 {
     const std::int64_t units = batch.units;
     const auto uses = uses_of(tape, trained_.size());
@@ -141,13 +157,16 @@ void Clipper::accumulate(GradTape& tape, const MicroBatch& batch, const at::Tens
     const at::Tensor factors // clip_factor() of each
         = norms.mul(1.0 + 1e-3).add_(1e-6).reciprocal_().mul_(clip).clamp_max_(1.0).mul_(counted);
     const at::Tensor weights = factors.to(at::kFloat);
-
-    for (std::size_t i = 0; i < uses.size(); ++i) {
-        if (!sums_[i].defined())
-            sums_[i] = at::zeros(trained_[i].tensor.sizes(),
-                                 trained_[i].tensor.options().dtype(at::kFloat));
-        for (const Use& use : uses[i])
-            use.record->add_weighted(use.role, weights, sums_[i]);
+    if (layout_) {
+        VELAMEN_TRY(add_on_grid(uses, {weights, losses, counted}));
+    } else {
+        for (std::size_t i = 0; i < uses.size(); ++i) {
+            if (!sums_[i].defined())
+                sums_[i] = at::zeros(trained_[i].tensor.sizes(),
+                                     trained_[i].tensor.options().dtype(at::kFloat));
+            for (const TapeUse& use : uses[i])
+                use.record->add_weighted(use.role, weights, sums_[i]);
+        }
     }
 
     add_losses(losses, counted);
@@ -159,6 +178,36 @@ void Clipper::accumulate(GradTape& tape, const MicroBatch& batch, const at::Tens
         good.narrow(0, 0, units - batch.padded).logical_not().sum().item<std::int64_t>();
     view_.clipped_fraction += clipped;
     view_.mean_norm += norms.mul(counted).sum().item<double>();
+    return {};
+}
+
+/// Every unit's whole contribution, formed and rounded on its own.
+Result<> Clipper::add_on_grid(const TapeUses& uses, const UnitFactors& units)
+{
+    if (!hardened_sum_) {
+        VELAMEN_ASSIGN(hardened_sum_, HardenedSum::create(*layout_));
+    }
+    const std::int64_t count = units.weights.numel();
+    const at::Tensor factors = units.weights.cpu(), included = units.counted.cpu();
+    const auto weights = factors.accessor<float, 1>();
+    const auto counted = included.accessor<bool, 1>();
+    const at::Tensor losses = units.losses.to(at::kDouble).cpu();
+    for (std::int64_t unit = 0; unit < count; ++unit) {
+        if (!counted[unit]) continue;
+        const std::span<float> contribution = hardened_sum_->contribution();
+        for (std::size_t i = 0; i < uses.size(); ++i) {
+            const std::span<float> place = layout_->place_of(i, contribution);
+            at::Tensor whole =
+                at::from_blob(place.data(), {static_cast<std::int64_t>(place.size())}, at::kFloat);
+            whole.zero_();
+            for (const TapeUse& use : uses[i])
+                whole.add_(use.record->unit_gradients(use.role, count, unit, 1).flatten().cpu(),
+                           weights[unit]);
+        }
+        VELAMEN_TRY(hardened_sum_->add(shifted_loss(losses[unit].item<double>()),
+                                       weights[unit] < 1.0F ? 0.5 : -0.5));
+    }
+    return {};
 }
 
 void Clipper::add_losses(const at::Tensor& losses, const at::Tensor& counted)
@@ -174,6 +223,15 @@ Result<ClippedSum> Clipper::finish(data::PoissonDraw&& draw)
     const data::PoissonDraw used(std::move(draw));
     const bool is_whole =
         !is_broken_ && view_.units == static_cast<std::int64_t>(used.units().size());
+    std::optional<HardenedSum> on_grid = std::exchange(hardened_sum_, std::nullopt);
+    if (layout_ && !on_grid) { // a draw of no unit
+        auto empty = HardenedSum::create(*layout_);
+        if (!empty) {
+            reset();
+            return fail(empty.error());
+        }
+        on_grid = std::move(*empty);
+    }
     try {
         for (std::size_t i = 0; i < sums_.size(); ++i)
             if (!sums_[i].defined())
@@ -183,7 +241,9 @@ Result<ClippedSum> Clipper::finish(data::PoissonDraw&& draw)
         reset();
         return fail(ErrorCode::OutOfMemory, "no memory for the sum of a step");
     }
-    ClippedSum sum(std::exchange(sums_, {}), loss_sum_, clipped_sum_, clip_, batch_);
+    ClippedSum sum = on_grid
+        ? ClippedSum(std::exchange(sums_, {}), std::move(*on_grid), clip_, batch_)
+        : ClippedSum(std::exchange(sums_, {}), loss_sum_, clipped_sum_, clip_, batch_);
     reset();
     if (!is_whole)
         return fail(ErrorCode::Internal, "a step was ended that does not hold what was drawn");

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -46,10 +47,24 @@ struct PrivateView {
     double mean_loss = 0.0;
 };
 
+/// One use of a trained tensor in a pass, and all uses of each.
+struct TapeUse {
+    GradRecord* record = nullptr;
+    Role role = Role::Weight;
+};
+using TapeUses = std::vector<std::vector<TapeUse>>;
+
 /// One step at a time: add() per micro-batch, then finish(). One thread.
 class Clipper {
 public:
     Clipper(TrainedTensors trained, privacy::ClippingNorm clip, privacy::ExpectedBatch batch);
+    /// For hardened noise: contributions are formed one by one and summed on an integer grid, for
+    /// the scalars that `noise` names as well. Slower: one gradient per unit is made. Errors as
+    /// HardenedLayout::create().
+    static Result<Clipper> hardened(TrainedTensors trained, privacy::ClippingNorm clip,
+                                    privacy::ExpectedBatch batch, const privacy::StepNoise& noise);
+    /// The grid that the noise of a hardened step has to be drawn for. Requires hardened().
+    const privacy::Grid& grid() const;
 
     /// Adds the micro-batch whose backward pass has just filled `tape`, and empties the tape.
     /// losses: [batch.units], the exact loss per unit. A unit with a non-finite value contributes
@@ -67,7 +82,13 @@ public:
     PrivateView private_view() const;
 
 private:
-    void accumulate(GradTape& tape, const MicroBatch& batch, const at::Tensor& losses);
+    Result<> accumulate(GradTape& tape, const MicroBatch& batch, const at::Tensor& losses);
+    struct UnitFactors {
+        at::Tensor weights; // [units] fp32: clip factor, 0 where not counted
+        at::Tensor losses;  // [units]
+        at::Tensor counted; // [units] bool
+    };
+    Result<> add_on_grid(const TapeUses& uses, const UnitFactors& units);
     void add_losses(const at::Tensor& losses, const at::Tensor& counted);
 
     TrainedTensors trained_;
@@ -76,6 +97,8 @@ private:
     std::vector<at::Tensor> sums_;
     double loss_sum_ = 0.0;
     double clipped_sum_ = 0.0;
+    std::optional<HardenedLayout> layout_;    // hardened only
+    std::optional<HardenedSum> hardened_sum_; // from the first contribution of a step on
     bool is_broken_ = false;
     PrivateView view_; // sums, not means
 };

@@ -82,7 +82,7 @@ Result<StepReport> Optimiser::step(NoisyGradient&& gradient)
             const kernels::NoiseStreamId id = used.stream(static_cast<std::uint32_t>(i));
             kernels::PrivateUpdate job{
                 .id = &id,
-                .noise_stddev = at_least(used.stddev_),
+                .noise_stddev = used.is_noised_ ? 0.0F : at_least(used.stddev_),
                 .inverse_batch = static_cast<float>(1.0 / used.batch_),
                 .step = {.learning_rate = rate * trained_[i].learning_rate_scale,
                          .beta1 = options_.beta1,

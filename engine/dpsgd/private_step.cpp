@@ -25,10 +25,11 @@ void wipe(std::array<std::uint8_t, 32>& key) noexcept
 } // namespace
 
 NoisyGradient::NoisyGradient(std::vector<at::Tensor> sums, double stddev, double batch,
-                             std::int64_t step, const core::StreamKey& noise)
-    : sums_(std::move(sums)), stddev_(stddev), batch_(batch), step_(step)
+                             std::int64_t step, const core::StreamKey* noise)
+    : sums_(std::move(sums)), stddev_(stddev), is_noised_(noise == nullptr), batch_(batch),
+      step_(step)
 {
-    std::memcpy(key_.data(), noise.bytes().data(), key_.size());
+    if (noise != nullptr) std::memcpy(key_.data(), noise->bytes().data(), key_.size());
 }
 
 NoisyGradient::~NoisyGradient() { wipe(key_); }
@@ -48,12 +49,12 @@ NoisyGradient NoisyGradient::release(ClippedSum&& sum, privacy::SpentStep&& step
     VELAMEN_ASSERT(step.is_live());
     const privacy::SpentStep spent(std::move(step));
     ClippedSum used(std::move(sum));
-    VELAMEN_ASSERT(!spent.is_hardened()); // this noise is not what was charged
+    VELAMEN_ASSERT(!spent.is_hardened() && !used.hardened_); // this noise is not what was charged
     const privacy::StepNoise& noises = spent.noise();
     const double sigma = noises.gradient.value();
     VELAMEN_ASSERT(privacy::joint_noise(noises) >= spent.event().noise);
     NoisyGradient released(std::move(used.sums_), sigma * used.clip_.value(), used.batch_.value(),
-                           spent.index(), noise);
+                           spent.index(), &noise);
     // Mean over the expected batch of a sum of values minus 1/2.
     const auto mean_of = [&](double shifted, privacy::NoiseMultiplier scalar,
                              std::uint32_t tensor) {
@@ -64,6 +65,23 @@ NoisyGradient NoisyGradient::release(ClippedSum&& sum, privacy::SpentStep&& step
     if (noises.clipped_fraction)
         released.noised_clipped_fraction_ =
             mean_of(used.clipped_sum_, *noises.clipped_fraction, kClippedTensor);
+    return released;
+}
+
+NoisyGradient NoisyGradient::release(ClippedSum&& sum, privacy::SpentStep&& step,
+                                     privacy::GridNoise&& noise)
+{
+    ClippedSum used(std::move(sum));
+    VELAMEN_ASSERT(used.hardened_ && step.is_live());
+    const privacy::StepNoise noises = step.noise();
+    const std::int64_t index = step.index();
+    const HardenedScalars scalars =
+        std::move(*used.hardened_).release(std::move(noise), std::move(step), used.sums_);
+    NoisyGradient released(std::move(used.sums_), noises.gradient.value() * used.clip_.value(),
+                           used.batch_.value(), index, nullptr);
+    const auto mean_of = [&](double shifted) { return shifted / used.batch_.value() + kHalf; };
+    if (scalars.loss) released.noised_loss_ = mean_of(*scalars.loss);
+    if (scalars.clipped) released.noised_clipped_fraction_ = mean_of(*scalars.clipped);
     return released;
 }
 

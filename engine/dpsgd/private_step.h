@@ -14,6 +14,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "engine/core/random.h"
+#include "engine/dpsgd/hardened_sum.h"
 #include "engine/dpsgd/trained_tensor.h"
 #include "engine/privacy/ledger.h"
 #include "engine/privacy/units.h"
@@ -38,10 +39,16 @@ private:
           batch_(batch)
     {
     }
+    ClippedSum(std::vector<at::Tensor> sums, HardenedSum hardened, privacy::ClippingNorm clip,
+               privacy::ExpectedBatch batch)
+        : sums_(std::move(sums)), hardened_(std::move(hardened)), clip_(clip), batch_(batch)
+    {
+    }
 
-    std::vector<at::Tensor> sums_; // fp32, one per trained tensor
-    double loss_sum_ = 0.0;        // of clamped losses minus one half
-    double clipped_sum_ = 0.0;     // of 1 for clipped units, 0 for others, minus one half
+    std::vector<at::Tensor> sums_; // fp32, one per trained tensor; zero where it is hardened
+    std::optional<HardenedSum> hardened_;
+    double loss_sum_ = 0.0;    // of clamped losses minus one half
+    double clipped_sum_ = 0.0; // of 1 for clipped units, 0 for others, minus one half
     privacy::ClippingNorm clip_;
     privacy::ExpectedBatch batch_;
 };
@@ -56,6 +63,9 @@ public:
     /// released when the step was charged for them.
     static NoisyGradient release(ClippedSum&& sum, privacy::SpentStep&& step,
                                  const core::StreamKey& noise);
+    /// The same for a hardened sum: `noise` was drawn for its grid before the data were looked at.
+    static NoisyGradient release(ClippedSum&& sum, privacy::SpentStep&& step,
+                                 privacy::GridNoise&& noise);
 
     ~NoisyGradient();
     NoisyGradient(NoisyGradient&&) noexcept = default;
@@ -73,11 +83,12 @@ public:
 private:
     friend class Optimiser; // adds the noise, divides by the batch and updates in one pass
     NoisyGradient(std::vector<at::Tensor> sums, double stddev, double batch, std::int64_t step,
-                  const core::StreamKey& noise);
+                  const core::StreamKey* noise);
     kernels::NoiseStreamId stream(std::uint32_t tensor) const;
 
     std::vector<at::Tensor> sums_;
     double stddev_;
+    bool is_noised_; // the sums hold the noise already
     double batch_;
     std::int64_t step_;
     std::array<std::uint8_t, 32> key_{}; // wiped on destruction

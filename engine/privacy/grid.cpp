@@ -116,7 +116,7 @@ Result<GridNoise> GridNoise::draw(const Grid& grid, NoiseMultiplier sigma,
                         + " is too large for a grid of " + std::to_string(grid.steps()) + " steps",
                     "give less noise, or the grid fewer steps");
     VELAMEN_ASSIGN(const NoiseScale valid, NoiseScale::create(static_cast<std::int64_t>(scale)));
-    GridNoise noise(grid, valid);
+    GridNoise noise(grid, sigma, valid);
     VELAMEN_ASSIGN(noise.values_, zeros(grid.dimensions()));
     core::SecureStream used(std::move(stream));
     discrete_gaussians(used, valid, noise.values_);
@@ -144,15 +144,18 @@ Result<> GridSum::add(std::span<const float> contribution)
     return {};
 }
 
-void GridSum::release(GridNoise&& noise, std::span<float> out) &&
+void GridSum::release(GridNoise&& noise, SpentStep&& step, std::span<float> out) &&
 {
+    VELAMEN_ASSERT(step.is_live());
+    const SpentStep spent(std::move(step));
     const GridNoise used_noise(std::move(noise));
+    VELAMEN_ASSERT(spent.is_hardened() && used_noise.sigma() >= spent.event().noise);
     const std::vector<std::int64_t> sum(std::move(sum_));
     VELAMEN_ASSERT(!sum.empty() && used_noise.grid_ == grid_
                    && used_noise.values_.size() == sum.size() && out.size() == sum.size());
-    const double step = grid_.step();
+    const double unit = grid_.step();
     for (std::size_t i = 0; i < sum.size(); ++i)
-        out[i] = static_cast<float>(static_cast<double>(sum[i] + used_noise.values_[i]) * step);
+        out[i] = static_cast<float>(static_cast<double>(sum[i] + used_noise.values_[i]) * unit);
 }
 
 } // namespace velamen::privacy

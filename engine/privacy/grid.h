@@ -13,6 +13,7 @@
 
 #include "engine/core/random.h"
 #include "engine/privacy/discrete_gaussian.h"
+#include "engine/privacy/ledger.h"
 #include "engine/privacy/units.h"
 
 namespace velamen::privacy {
@@ -58,11 +59,17 @@ public:
     GridNoise& operator=(GridNoise&&) noexcept = default;
 
     NoiseScale scale() const noexcept { return scale_; }
+    /// The multiplier that was asked for.
+    NoiseMultiplier sigma() const noexcept { return sigma_; }
 
 private:
     friend class GridSum;
-    GridNoise(const Grid& grid, NoiseScale scale) : grid_(grid), scale_(scale) {}
+    GridNoise(const Grid& grid, NoiseMultiplier sigma, NoiseScale scale)
+        : grid_(grid), sigma_(sigma), scale_(scale)
+    {
+    }
     Grid grid_;
+    NoiseMultiplier sigma_;
     NoiseScale scale_;
     std::vector<std::int64_t> values_;
 };
@@ -79,9 +86,10 @@ public:
 
     /// Adds one unit's whole contribution, rounded by Grid::round. Refused: more units than fit.
     Result<> add(std::span<const float> contribution);
-    /// Sum plus noise, scaled back to the units of the contributions (times C / G); uses up both.
-    /// An empty sum releases noise alone. `out` has D elements.
-    void release(GridNoise&& noise, std::span<float> out) &&;
+    /// Sum plus noise, scaled back to the units of the contributions (times C / G); uses up all
+    /// three. The step was charged as hardened, with no more noise than there is: anything else
+    /// ends the program. An empty sum releases noise alone. `out` has D elements.
+    void release(GridNoise&& noise, SpentStep&& step, std::span<float> out) &&;
 
 private:
     explicit GridSum(const Grid& grid) : grid_(grid) {}

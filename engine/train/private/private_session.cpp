@@ -61,6 +61,16 @@ dpsgd::OptimiserOptions optimiser_options(const TrainingPlan& plan)
             .ema_decay = o.ema_decay};
 }
 
+/// Of a plan that passed its checks.
+privacy::StepNoise step_noise(const PrivacyPlan& p)
+{
+    privacy::StepNoise noise{*privacy::NoiseMultiplier::create(p.noise_gradient)};
+    if (p.noise_loss > 0.0) noise.loss = *privacy::NoiseMultiplier::create(p.noise_loss);
+    if (p.noise_clipped > 0.0)
+        noise.clipped_fraction = *privacy::NoiseMultiplier::create(p.noise_clipped);
+    return noise;
+}
+
 class PrivateSession final : public TrainingSession {
 public:
     PrivateSession(RunFolder folder, fs::path ledgers)
@@ -160,7 +170,13 @@ Result<> PrivateSession::prepare()
     VELAMEN_ASSIGN(
         const auto batch,
         privacy::ExpectedBatch::create(static_cast<double>(plan_.privacy.expected_batch)));
-    clipper_.emplace(model_->trained(), clip, batch);
+    if (plan_.privacy.hardened) {
+        VELAMEN_ASSIGN(
+            clipper_,
+            dpsgd::Clipper::hardened(model_->trained(), clip, batch, step_noise(plan_.privacy)));
+    } else {
+        clipper_.emplace(model_->trained(), clip, batch);
+    }
     optimiser_.emplace(model_->trained(), optimiser_options(plan_));
     sampler_.emplace(static_cast<std::int64_t>(dataset_.units.size()), event_->rate);
     VELAMEN_TRY(load_state());
@@ -274,6 +290,14 @@ Result<> PrivateSession::take_step()
         frozen_vae_.emplace(model_->watch_autoencoder());
         frozen_table_.emplace(model_->watch_class_table());
     }
+    // Drawn before the data are looked at: how long it takes says nothing about them.
+    std::optional<privacy::GridNoise> grid_noise;
+    if (plan_.privacy.hardened) {
+        VELAMEN_ASSIGN(grid_noise,
+                       privacy::GridNoise::draw(
+                           clipper_->grid(), event_->noise,
+                           core::SecureStream(*noise_key_, static_cast<std::uint64_t>(drawn_), 0)));
+    }
     auto sum = clipped_sum();
     if (!sum) {
         clipper_->reset();
@@ -286,7 +310,9 @@ Result<> PrivateSession::take_step()
                    ledger_->reserve(record().id, folder_.state().attempt, plan_.privacy.unit,
                                     plan_.privacy.neighbours, charge_for(plan_.privacy, 1)));
     ++spent_;
-    auto gradient = dpsgd::NoisyGradient::release(std::move(*sum), reserved.take(), *noise_key_);
+    auto gradient = grid_noise
+        ? dpsgd::NoisyGradient::release(std::move(*sum), reserved.take(), std::move(*grid_noise))
+        : dpsgd::NoisyGradient::release(std::move(*sum), reserved.take(), *noise_key_);
     StepPoint point;
     point.noised_loss = gradient.noised_loss();
     point.noised_clipped_fraction = gradient.noised_clipped_fraction();

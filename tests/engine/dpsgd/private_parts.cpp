@@ -263,7 +263,7 @@ double relative_error(const std::vector<at::Tensor>& a, const std::vector<at::Te
     return difference == 0.0 ? 0.0 : std::sqrt(difference / size);
 }
 
-StepSource::StepSource(double effective, double gradient)
+void StepSource::open()
 {
     auto store = privacy::LedgerStore::open(folder_.path());
     if (!store) throw std::runtime_error(store.error().message);
@@ -273,6 +273,21 @@ StepSource::StepSource(double effective, double gradient)
     if (!ledger) throw std::runtime_error(ledger.error().message);
     ledger_.push_back(std::move(*ledger));
     event_.rate = 0.5;
+}
+
+StepSource::StepSource(const privacy::StepNoise& noise)
+{
+    open();
+    event_.is_hardened = true;
+    event_.noise_gradient = noise.gradient.value();
+    if (noise.loss) event_.noise_loss = noise.loss->value();
+    if (noise.clipped_fraction) event_.noise_clipped = noise.clipped_fraction->value();
+    charge();
+}
+
+StepSource::StepSource(double effective, double gradient)
+{
+    open();
     event_.noise_gradient = gradient;
     const double rest = 1.0 / (effective * effective) - 1.0 / (gradient * gradient);
     if (rest * effective * effective > 1e-9) event_.noise_loss = 1.0 / std::sqrt(rest);

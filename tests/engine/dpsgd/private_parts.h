@@ -95,11 +95,14 @@ double relative_error(const std::vector<at::Tensor>& a, const std::vector<at::Te
 class StepSource {
 public:
     StepSource(double effective, double gradient);
+    /// Hardened steps.
+    explicit StepSource(const privacy::StepNoise& noise);
     /// From the next step on.
     void release_clipped_fraction(double noise);
     privacy::SpentStep next();
 
 private:
+    void open();
     void charge();
     test::TempDir folder_;
     std::vector<privacy::Ledger> ledger_;

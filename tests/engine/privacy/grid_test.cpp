@@ -12,6 +12,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/temp_dir.h"
+
 namespace velamen::privacy {
 namespace {
 
@@ -25,6 +27,21 @@ constexpr auto kUnit = ClippingNorm::literal(1.0);
 Grid grid_of(std::size_t dimensions, std::int64_t steps, ClippingNorm clip = kUnit)
 {
     return Grid::create(clip, static_cast<std::int64_t>(dimensions), steps).value();
+}
+
+/// A hardened step that was charged with this much noise, from a ledger of its own.
+SpentStep spent(double noise = 1.0, bool is_hardened = true)
+{
+    const test::TempDir dir;
+    auto ledger = Ledger::open(dir.path());
+    return ledger
+        ->reserve("run", 1, "image", Neighbours::ZeroOut,
+                  TrainingSteps{.is_hardened = is_hardened,
+                                .rate = 0.5,
+                                .noise_gradient = noise,
+                                .noise_effective = noise,
+                                .steps = 1})
+        ->take();
 }
 
 Integers rounded(const Grid& grid, const Floats& contribution)
@@ -204,7 +221,7 @@ TEST(GridSum, IsTheSlowSumOfIntegersPlusTheNoise)
     auto same_stream = stream_of(5);
     discrete_gaussians(same_stream, noise.scale(), same_noise);
     Floats out(kDimensions);
-    std::move(sum).release(std::move(noise), out);
+    std::move(sum).release(std::move(noise), spent(), out);
     for (std::size_t i = 0; i < kDimensions; ++i) {
         const double exact = static_cast<double>(slow[i] + same_noise[i]) * (0.25 / 1e9);
         EXPECT_EQ(out[i], static_cast<float>(exact)) << i;
@@ -219,7 +236,7 @@ TEST(GridSum, OfNoUnitsReleasesNoiseAlone)
     auto same_stream = stream_of(6);
     discrete_gaussians(same_stream, noise.scale(), same_noise);
     Floats out(3);
-    GridSum::create(grid).value().release(std::move(noise), out);
+    GridSum::create(grid).value().release(std::move(noise), spent(), out);
     for (std::size_t i = 0; i < 3; ++i)
         EXPECT_EQ(out[i], static_cast<float>(static_cast<double>(same_noise[i]) * 1e-3));
 }
@@ -238,7 +255,7 @@ TEST(GridSum, RefusesTheUnitThatCouldOverflowIt)
     EXPECT_EQ(refused.error().code, ErrorCode::Refused);
     GridNoise noise = GridNoise::draw(grid, NoiseMultiplier::literal(1000.0), stream_of(7)).value();
     Floats out(1);
-    std::move(sum).release(std::move(noise), out);
+    std::move(sum).release(std::move(noise), spent(), out);
     EXPECT_NEAR(out[0], 0x1p22, 1e4);
 }
 
@@ -251,15 +268,23 @@ TEST(GridSum, IsReleasedOnceAndOnlyWithNoiseOfItsGrid)
         return GridNoise::draw(of, NoiseMultiplier::literal(1.0), stream_of(8)).value();
     };
     Floats out(2);
-    EXPECT_DEATH(GridSum::create(grid).value().release(noise(coarse), out), "grid_ == grid_");
+    EXPECT_DEATH(GridSum::create(grid).value().release(noise(coarse), spent(), out),
+                 "grid_ == grid_");
     GridNoise once = noise(grid);
-    GridSum::create(grid).value().release(std::move(once), out);
-    EXPECT_DEATH(GridSum::create(grid).value().release(std::move(once), out), // NOLINT
+    GridSum::create(grid).value().release(std::move(once), spent(), out);
+    EXPECT_DEATH(GridSum::create(grid).value().release(std::move(once), spent(), out), // NOLINT
                  "values_.size\\(\\) == sum.size\\(\\)");
     GridSum sum = GridSum::create(grid).value();
-    std::move(sum).release(noise(grid), out);
-    EXPECT_DEATH(std::move(sum).release(noise(grid), out), "!sum.empty"); // NOLINT
-    EXPECT_DEATH(static_cast<void>(sum.add(out)), "!sum_.empty");         // NOLINT
+    std::move(sum).release(noise(grid), spent(), out);
+    EXPECT_DEATH(std::move(sum).release(noise(grid), spent(), out), "!sum.empty"); // NOLINT
+    EXPECT_DEATH(static_cast<void>(sum.add(out)), "!sum_.empty");                  // NOLINT
+    EXPECT_DEATH(GridSum::create(grid).value().release(noise(grid), spent(1.01), out), "sigma");
+    EXPECT_DEATH(GridSum::create(grid).value().release(noise(grid), spent(1.0, false), out),
+                 "is_hardened");
+    SpentStep step = spent();
+    GridSum::create(grid).value().release(noise(grid), std::move(step), out);
+    EXPECT_DEATH(GridSum::create(grid).value().release(noise(grid), std::move(step), out), // NOLINT
+                 "is_live");
 }
 
 } // namespace

@@ -156,6 +156,40 @@ TEST_F(PrivateRun, LeavesNoPrivateNameAnywhere)
                                      "noised_gradient_norm", "learning_rate", "attempt", "run"}));
 }
 
+TEST_F(PrivateRun, HardenedNoiseIsChargedAndEnforcedByRenyiDivergences)
+{
+    PlanRequest request{.checkpoint = checkpoint(),
+                        .source = source(),
+                        .classes = {"a", "b"},
+                        .epsilon = 8.0,
+                        .public_units = kUnits,
+                        .expected_batch = 40,
+                        .steps = 4,
+                        .release_clipped_fraction = true,
+                        .hardened = true};
+    const auto made = make_plan(request);
+    ASSERT_TRUE(made) << made.error().message;
+    Recorder recorder;
+    const auto done = train(*made, run(), recorder);
+    ASSERT_TRUE(done) << done.error().message;
+    const auto entries = ledger();
+    ASSERT_EQ(spent(entries), 4);
+    for (const auto& entry : entries)
+        EXPECT_EQ(privacy::type_of(entry.event), "poisson_subsampled_discrete_gaussian");
+    const auto total = privacy::total_of(entries, {}, *privacy::Delta::create(made->privacy.delta));
+    ASSERT_TRUE(total);
+    EXPECT_TRUE(total->is_renyi_only);
+    ASSERT_EQ(recorder.points.size(), 4U);
+    EXPECT_DOUBLE_EQ(recorder.points.back().epsilon, total->epsilon.value());
+    EXPECT_LE(total->epsilon.value(), 8.0);
+    EXPECT_GT(total->epsilon.value(), 7.9); // and the budget is used
+    EXPECT_TRUE(recorder.points.back().noised_loss);
+    EXPECT_TRUE(recorder.points.back().noised_clipped_fraction);
+    // The same plan without it needs less noise.
+    request.hardened = false;
+    EXPECT_LT(make_plan(request)->privacy.noise_effective, made->privacy.noise_effective);
+}
+
 TEST_F(PrivateRun, AddRemoveNeverWritesTheExactCount)
 {
     TrainingPlan p = plan();
