@@ -152,6 +152,12 @@ void addTrain(CLI::App& app, Context& context)
     plan->add_option("--batch", p->request.expected_batch, "Expected units a step");
     plan->add_option("--steps", p->request.steps, "Optimiser steps");
     plan->add_option("--select", p->request.selection, "Trained tensors")->capture_default_str();
+    plan->add_flag("--clipped-fraction", p->request.release_clipped_fraction,
+                   "Release the share of clipped units with noise of its own, at about 1 % of "
+                   "epsilon");
+    plan->add_flag("--hardened", p->request.hardened,
+                   "Discrete noise on an integer grid, against attacks on floating-point noise; "
+                   "slower, and epsilon is the Renyi bound");
     plan->add_flag("--measure", p->measure, "Measure time and memory on synthetic data");
     plan->callback([p, &context] { context.exitCode = runPlan(*p, context); });
 

@@ -30,6 +30,18 @@ float at_least(double stddev)
     return rounded;
 }
 
+/// Leaves no copy of the key behind.
+struct WipedStreamId : kernels::NoiseStreamId {
+    explicit WipedStreamId(const kernels::NoiseStreamId& id) : kernels::NoiseStreamId(id) {}
+    WipedStreamId(const WipedStreamId&) = delete;
+    WipedStreamId& operator=(const WipedStreamId&) = delete;
+    ~WipedStreamId()
+    {
+        for (volatile std::uint8_t& byte : key)
+            byte = 0;
+    }
+};
+
 } // namespace
 
 double learning_rate_at(const OptimiserOptions& options, std::int64_t step) noexcept
@@ -79,10 +91,10 @@ Result<StepReport> Optimiser::step(NoisyGradient&& gradient)
         const at::NoGradGuard no_grad;
         for (std::size_t i = 0; i < entries_.size(); ++i) {
             const Entry& entry = entries_[i];
-            const kernels::NoiseStreamId id = used.stream(static_cast<std::uint32_t>(i));
+            WipedStreamId id{used.stream(static_cast<std::uint32_t>(i))};
             kernels::PrivateUpdate job{
                 .id = &id,
-                .noise_stddev = used.is_noised_ ? 0.0F : at_least(used.stddev_),
+                .noise_stddev = used.key_ ? at_least(used.stddev_) : 0.0F,
                 .inverse_batch = static_cast<float>(1.0 / used.batch_),
                 .step = {.learning_rate = rate * trained_[i].learning_rate_scale,
                          .beta1 = options_.beta1,

@@ -16,27 +16,20 @@ constexpr std::uint32_t kClippedTensor = 0xFFFFFFFEU;
 /// Sensitivity of both scalars: the loss lies in [0, 1], being clipped is 0 or 1, each minus 1/2.
 constexpr double kHalf = 0.5;
 
-void wipe(std::array<std::uint8_t, 32>& key) noexcept
-{
-    for (volatile std::uint8_t& byte : key)
-        byte = 0;
-}
-
 } // namespace
 
 NoisyGradient::NoisyGradient(std::vector<at::Tensor> sums, double stddev, double batch,
                              std::int64_t step, const core::StreamKey* noise)
-    : sums_(std::move(sums)), stddev_(stddev), is_noised_(noise == nullptr), batch_(batch),
-      step_(step)
+    : sums_(std::move(sums)), stddev_(stddev), batch_(batch), step_(step)
 {
-    if (noise != nullptr) std::memcpy(key_.data(), noise->bytes().data(), key_.size());
+    if (noise != nullptr) key_ = noise->derive(core::StreamPurpose::Noise);
 }
-
-NoisyGradient::~NoisyGradient() { wipe(key_); }
 
 kernels::NoiseStreamId NoisyGradient::stream(std::uint32_t tensor) const
 {
-    kernels::NoiseStreamId id{.key = key_};
+    kernels::NoiseStreamId id;
+    if (!key_) return id;
+    std::memcpy(id.key.data(), key_->bytes().data(), id.key.size());
     const auto step = static_cast<std::uint64_t>(step_);
     std::memcpy(id.nonce.data(), &step, sizeof step);
     std::memcpy(id.nonce.data() + sizeof step, &tensor, sizeof tensor);

@@ -67,7 +67,6 @@ public:
     static NoisyGradient release(ClippedSum&& sum, privacy::SpentStep&& step,
                                  privacy::GridNoise&& noise);
 
-    ~NoisyGradient();
     NoisyGradient(NoisyGradient&&) noexcept = default;
     NoisyGradient& operator=(NoisyGradient&&) = delete;
 
@@ -84,14 +83,14 @@ private:
     friend class Optimiser; // adds the noise, divides by the batch and updates in one pass
     NoisyGradient(std::vector<at::Tensor> sums, double stddev, double batch, std::int64_t step,
                   const core::StreamKey* noise);
+    /// Where a tensor's noise comes from. A copy of the key: to be wiped after use.
     kernels::NoiseStreamId stream(std::uint32_t tensor) const;
 
     std::vector<at::Tensor> sums_;
     double stddev_;
-    bool is_noised_; // the sums hold the noise already
     double batch_;
     std::int64_t step_;
-    std::array<std::uint8_t, 32> key_{}; // wiped on destruction
+    std::optional<core::StreamKey> key_; // of its own; none where the sums hold the noise already
     std::optional<double> noised_loss_;
     std::optional<double> noised_clipped_fraction_;
 };

@@ -43,11 +43,7 @@ Result<Forecast> measure(const TrainingPlan& plan)
 try {
     VELAMEN_ASSIGN(Forecast f, forecast(plan));
     VELAMEN_ASSIGN(const auto model, PrivateModel::create(plan));
-    VELAMEN_ASSIGN(const auto clip, privacy::ClippingNorm::create(plan.optimiser.clipping_norm));
-    VELAMEN_ASSIGN(
-        const auto batch,
-        privacy::ExpectedBatch::create(static_cast<double>(plan.privacy.expected_batch)));
-    dpsgd::Clipper clipper(model->trained(), clip, batch);
+    VELAMEN_ASSIGN(dpsgd::Clipper clipper, make_clipper(plan, model->trained()));
     const std::int64_t multiplicity = plan.optimiser.noise_multiplicity;
     double best = 0.0;
     for (int repeat = 0; repeat < 2; ++repeat) {

@@ -211,6 +211,20 @@ privacy::TrainingSteps charge_for(const PrivacyPlan& plan, std::int64_t steps)
     return charge;
 }
 
+Result<privacy::StepNoise> step_noise_of(const PrivacyPlan& plan)
+{
+    VELAMEN_ASSIGN(const auto gradient, privacy::NoiseMultiplier::create(plan.noise_gradient));
+    privacy::StepNoise noise{gradient};
+    if (plan.noise_loss > 0.0) {
+        VELAMEN_ASSIGN(noise.loss, privacy::NoiseMultiplier::create(plan.noise_loss));
+    }
+    if (plan.noise_clipped > 0.0) {
+        VELAMEN_ASSIGN(noise.clipped_fraction,
+                       privacy::NoiseMultiplier::create(plan.noise_clipped));
+    }
+    return noise;
+}
+
 Result<std::vector<privacy::Spending>> spending_of(const PrivacyPlan& plan)
 {
     VELAMEN_ASSIGN(const privacy::Event event, privacy::event_of(charge_for(plan, 1)));

@@ -35,6 +35,8 @@ struct PrivacyPlan {
 
 /// What the ledger is charged for so many steps of the plan.
 privacy::TrainingSteps charge_for(const PrivacyPlan& plan, std::int64_t steps);
+/// The noise of each part of a step. InvalidArgument as the ledger's line would be.
+Result<privacy::StepNoise> step_noise_of(const PrivacyPlan& plan);
 /// The whole plan as accountants see it. InvalidArgument naming the number that is out of range.
 Result<std::vector<privacy::Spending>> spending_of(const PrivacyPlan& plan);
 

@@ -6,7 +6,7 @@
 
 #include <QTime>
 
-#include "engine/privacy/accountant.h"
+#include "engine/privacy/composition.h"
 
 #include "ui/models/studio_state.h"
 
@@ -294,18 +294,15 @@ void Studio::State::computePlannedBudget()
             for (int i = 1; i <= kPoints; ++i)
                 at.push_back(plan.steps * i / kPoints);
             std::ranges::sort(at);
-            VELAMEN_ASSIGN(const auto rate, privacy::SamplingRate::create(plan.rate));
-            VELAMEN_ASSIGN(const auto noise,
-                           privacy::NoiseMultiplier::create(plan.noise_effective));
             VELAMEN_ASSIGN(const auto delta, privacy::Delta::create(plan.delta));
-            VELAMEN_ASSIGN(const auto pld, privacy::PldCurve::create({rate, noise}));
+            VELAMEN_ASSIGN(auto spending, train::spending_of(plan));
             Curve curve{{0, 0.0}};
             for (const std::int64_t step : at) {
                 if (stop.stop_requested()) return fail(ErrorCode::Cancelled, "Cancelled.");
                 if (step <= curve.back().first || step > plan.steps) continue;
-                VELAMEN_ASSIGN(const auto steps, privacy::Steps::create(step));
-                VELAMEN_ASSIGN(const auto epsilon, pld.epsilon_after(steps, delta));
-                curve.emplace_back(step, epsilon.value());
+                VELAMEN_ASSIGN(spending.front().times, privacy::Steps::create(step));
+                VELAMEN_ASSIGN(const auto bound, privacy::bound_of(spending, delta));
+                curve.emplace_back(step, bound.epsilon.value());
             }
             return curve;
         },

@@ -147,7 +147,9 @@ void ConfirmPanel::refresh()
     facts_->setFact(QStringLiteral("batch"), tr("expected images a step"),
                     countText(p.expected_batch));
     facts_->setFact(QStringLiteral("sigma"), tr("noise multiplier σ"),
-                    QString::number(p.noise_effective, 'f', 3));
+                    p.hardened ? tr("%1, hardened: discrete on an integer grid")
+                                     .arg(QString::number(p.noise_effective, 'f', 3))
+                               : QString::number(p.noise_effective, 'f', 3));
     QStringList classes;
     for (const std::string& name : plan->classes)
         classes << QString::fromStdString(name);

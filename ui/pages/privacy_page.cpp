@@ -5,6 +5,7 @@
 #include "ui/pages/privacy_page.h"
 
 #include <QButtonGroup>
+#include <QCheckBox>
 #include <QComboBox>
 #include <QDoubleSpinBox>
 #include <QHBoxLayout>
@@ -221,14 +222,15 @@ Card* PrivacyPage::makeCostCard()
     auto* card = new Card(tr("3  What that costs"), this);
     auto* adjust = makeTool(tr("Adjust…"), QStringLiteral("privacy.adjust"), card);
     adjust->setCheckable(true);
-    adjust->setToolTip(tr("Choose steps and batch yourself"));
+    adjust->setToolTip(tr("Choose steps, batch and the kind of noise yourself"));
     card->setTrailing(adjust);
     costs_ = new FactsTable(2, card);
     card->body()->addWidget(costs_);
     adjustRow_ = new QWidget(card);
+    auto* rows = new QVBoxLayout(adjustRow_);
+    rows->setContentsMargins(0, 0, 0, 0);
+    rows->setSpacing(space::kXs);
     auto* row = makeRow();
-    adjustRow_->setLayout(row);
-    row->setContentsMargins(0, 0, 0, 0);
     const auto addSpin = [this, row](const QString& label, const QString& name, int highest) {
         auto* text = makeText(TextRole::Muted, label, adjustRow_);
         auto* spin = new QSpinBox(adjustRow_);
@@ -247,6 +249,23 @@ Card* PrivacyPage::makeCostCard()
     stepCount_ = addSpin(tr("steps"), QStringLiteral("privacy.steps"), 1'000'000);
     batch_ = addSpin(tr("images a step"), QStringLiteral("privacy.batch"), 10'000'000);
     row->addStretch(1);
+    rows->addLayout(row);
+    const auto addCheck = [this, rows](const QString& label, const QString& name,
+                                       const QString& tip) {
+        auto* check = new QCheckBox(label, adjustRow_);
+        check->setObjectName(name);
+        check->setToolTip(tip);
+        rows->addWidget(check);
+        connect(check, &QCheckBox::toggled, this, &PrivacyPage::setAdjustments);
+        return check;
+    };
+    clippedFraction_ =
+        addCheck(tr("show the share of &clipped gradients"), QStringLiteral("privacy.clipped"),
+                 tr("Released in every step with noise of its own, at about 1 % of ε."));
+    hardened_ = addCheck(
+        tr("&hardened noise"), QStringLiteral("privacy.hardened"),
+        tr("Discrete noise on an integer grid: nothing to attack in its last digits. Steps take "
+           "several times as long, and ε is the Rényi bound, which asks for more noise."));
     card->body()->addWidget(adjustRow_);
     adjustRow_->hide();
     connect(adjust, &QToolButton::toggled, adjustRow_, &QWidget::setVisible);
@@ -296,6 +315,8 @@ void PrivacyPage::setAdjustments()
     train::PlanRequest request = studio_.request();
     request.steps = stepCount_->value();
     request.expected_batch = batch_->value();
+    request.release_clipped_fraction = clippedFraction_->isChecked();
+    request.hardened = hardened_->isChecked();
     studio_.setRequest(request);
 }
 
@@ -355,8 +376,9 @@ void PrivacyPage::refreshUnit()
         typed_->setText(planned > 0 ? QString::number(planned) : QString());
     const bool isLocked = studio_.isRunActive();
     const QString locked = tr("A run is in progress with the plan that was confirmed.");
-    for (QWidget* control : std::initializer_list<QWidget*>{public_, secret_, typed_, slider_,
-                                                            epsilon_, delta_, stepCount_, batch_})
+    for (QWidget* control :
+         std::initializer_list<QWidget*>{public_, secret_, typed_, slider_, epsilon_, delta_,
+                                         stepCount_, batch_, clippedFraction_, hardened_})
         setEnabledWithReason(control, !isLocked, locked);
 }
 
@@ -410,6 +432,8 @@ void PrivacyPage::refreshCost()
 {
     stepCount_->setValue(static_cast<int>(studio_.request().steps));
     batch_->setValue(static_cast<int>(studio_.request().expected_batch));
+    clippedFraction_->setChecked(studio_.request().release_clipped_fraction);
+    hardened_->setChecked(studio_.request().hardened);
     const auto& plan = studio_.plan();
     const auto& forecast = studio_.forecast();
     const QString none = QStringLiteral("–");

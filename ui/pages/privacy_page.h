@@ -9,6 +9,7 @@
 #include "ui/widgets/dialogs.h"
 #include "ui/widgets/page.h"
 
+class QCheckBox;
 class QComboBox;
 class QDoubleSpinBox;
 class QLabel;
@@ -77,6 +78,8 @@ private:
     QWidget* adjustRow_ = nullptr;
     QSpinBox* stepCount_ = nullptr;
     QSpinBox* batch_ = nullptr;
+    QCheckBox* clippedFraction_ = nullptr;
+    QCheckBox* hardened_ = nullptr;
     Notice* problem_ = nullptr;
     bool isRefreshing_ = false;
 };

@@ -5,6 +5,7 @@
 #include "ui/pages/train_page.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
 #include <QFileInfo>
@@ -194,7 +195,17 @@ QWidget* TrainPage::makeCurves()
     auto* lossBadge = new ZoneBadge(ZoneBadge::Protected, tr("noised, counted in ε"), lossCard);
     lossBadge->setToolTip(tr("Noise was added before anything was shown, and ε pays for it. The "
                              "exact loss is never shown."));
-    lossCard->setLeading(lossBadge);
+    auto* leading = new QWidget(lossCard);
+    auto* leadingRow = new QHBoxLayout(leading);
+    leadingRow->setContentsMargins(0, 0, 0, 0);
+    leadingRow->addWidget(lossBadge);
+    clippedShare_ = makeText(TextRole::Note, {}, leading);
+    clippedShare_->setObjectName(QStringLiteral("train.clipped"));
+    clippedShare_->setWordWrap(false);
+    clippedShare_->setToolTip(tr("Share of gradients that were clipped, the mean of the last "
+                                 "steps; its noise is counted in ε"));
+    leadingRow->addWidget(clippedShare_);
+    lossCard->setLeading(leading);
     loss_ = new PlotWidget(lossCard);
     loss_->setObjectName(QStringLiteral("train.loss"));
     loss_->setAccessibleName(tr("Noised loss over steps"));
@@ -419,6 +430,21 @@ void TrainPage::showCurves()
         spent.emplace_back(step, point.epsilon);
         if (point.noised_loss) losses.emplace_back(step, *point.noised_loss);
     }
+    constexpr std::size_t kMeanOf = 10;
+    double share = 0.0;
+    std::size_t counted = 0;
+    for (auto point = studio_.points().rbegin();
+         point != studio_.points().rend() && counted < kMeanOf; ++point)
+        if (point->noised_clipped_fraction) {
+            share += *point->noised_clipped_fraction;
+            ++counted;
+        }
+    clippedShare_->setVisible(counted > 0);
+    if (counted > 0)
+        clippedShare_->setText(
+            tr("about %1 % clipped")
+                .arg(std::lround(100.0
+                                 * std::clamp(share / static_cast<double>(counted), 0.0, 1.0))));
     if (const auto& plan = studio_.runPlan()) {
         const auto steps = static_cast<double>(plan->privacy.steps);
         loss_->setXRange(0.0, steps);

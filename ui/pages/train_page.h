@@ -50,6 +50,7 @@ private:
     EpsilonGauge* gauge_ = nullptr;
     StatCard* step_ = nullptr;
     StatCard* memory_ = nullptr;
+    QLabel* clippedShare_ = nullptr;
     PlotWidget* loss_ = nullptr;
     PlotWidget* budget_ = nullptr;
     int lossRaw_ = 0;

@@ -108,4 +108,15 @@ dpsgd::FrozenWatch PrivateModel::watch_class_table() const
     return {checkpoint_->class_embedder(), trained_};
 }
 
+Result<dpsgd::Clipper> make_clipper(const TrainingPlan& plan, dpsgd::TrainedTensors trained)
+{
+    VELAMEN_ASSIGN(const auto clip, privacy::ClippingNorm::create(plan.optimiser.clipping_norm));
+    VELAMEN_ASSIGN(
+        const auto batch,
+        privacy::ExpectedBatch::create(static_cast<double>(plan.privacy.expected_batch)));
+    if (!plan.privacy.hardened) return dpsgd::Clipper(std::move(trained), clip, batch);
+    VELAMEN_ASSIGN(const auto noise, step_noise_of(plan.privacy));
+    return dpsgd::Clipper::hardened(std::move(trained), clip, batch, noise);
+}
+
 } // namespace velamen::train

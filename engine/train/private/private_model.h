@@ -14,6 +14,7 @@
 
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/core/result.h"
+#include "engine/dpsgd/clipper.h"
 #include "engine/dpsgd/grad_tape.h"
 #include "engine/dpsgd/validate.h"
 #include "engine/train/plan.h"
@@ -60,6 +61,9 @@ private:
     std::vector<std::string> names_;
     std::unique_ptr<dpsgd::GradTape> tape_;
 };
+
+/// The clipper that a plan asks for.
+Result<dpsgd::Clipper> make_clipper(const TrainingPlan& plan, dpsgd::TrainedTensors trained);
 
 /// Public random rows of the right shape, for dry runs and forecasts.
 Rows random_rows(checkpoint::Checkpoint& checkpoint, std::int64_t rows, std::uint64_t seed);

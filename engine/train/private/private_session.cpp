@@ -61,16 +61,6 @@ dpsgd::OptimiserOptions optimiser_options(const TrainingPlan& plan)
             .ema_decay = o.ema_decay};
 }
 
-/// Of a plan that passed its checks.
-privacy::StepNoise step_noise(const PrivacyPlan& p)
-{
-    privacy::StepNoise noise{*privacy::NoiseMultiplier::create(p.noise_gradient)};
-    if (p.noise_loss > 0.0) noise.loss = *privacy::NoiseMultiplier::create(p.noise_loss);
-    if (p.noise_clipped > 0.0)
-        noise.clipped_fraction = *privacy::NoiseMultiplier::create(p.noise_clipped);
-    return noise;
-}
-
 class PrivateSession final : public TrainingSession {
 public:
     PrivateSession(RunFolder folder, fs::path ledgers)
@@ -166,17 +156,7 @@ Result<> PrivateSession::prepare()
             [this](std::int64_t done, std::int64_t total) { tell(Phase::Encoding, done, total); }));
     VELAMEN_TRY(open_ledger(store, dataset_));
 
-    VELAMEN_ASSIGN(const auto clip, privacy::ClippingNorm::create(plan_.optimiser.clipping_norm));
-    VELAMEN_ASSIGN(
-        const auto batch,
-        privacy::ExpectedBatch::create(static_cast<double>(plan_.privacy.expected_batch)));
-    if (plan_.privacy.hardened) {
-        VELAMEN_ASSIGN(
-            clipper_,
-            dpsgd::Clipper::hardened(model_->trained(), clip, batch, step_noise(plan_.privacy)));
-    } else {
-        clipper_.emplace(model_->trained(), clip, batch);
-    }
+    VELAMEN_ASSIGN(clipper_, make_clipper(plan_, model_->trained()));
     optimiser_.emplace(model_->trained(), optimiser_options(plan_));
     sampler_.emplace(static_cast<std::int64_t>(dataset_.units.size()), event_->rate);
     VELAMEN_TRY(load_state());
@@ -333,7 +313,6 @@ Result<dpsgd::ClippedSum> PrivateSession::clipped_sum()
 {
     const auto step = static_cast<std::uint64_t>(drawn_++);
     core::SecureStream sampling(*sampling_key_, step, 0);
-    core::SecureStream augmentation(*augmentation_key_, step, 0);
     data::PoissonDraw draw = sampler_->draw(sampling);
     auto units = draw.units();
     const std::int64_t timesteps = model_->checkpoint().schedule().num_train_timesteps();
@@ -344,7 +323,7 @@ Result<dpsgd::ClippedSum> PrivateSession::clipped_sum()
             std::min<std::size_t>(units.size(), static_cast<std::size_t>(plan_.micro_batch)));
         units = units.subspan(part.size());
         const Rows rows = unit_rows(dataset_, part, plan_.optimiser, timesteps,
-                                    model_->null_class(), augmentation);
+                                    model_->null_class(), *augmentation_key_, step);
         const at::Tensor losses =
             model_->forward_backward(rows, plan_.optimiser.noise_multiplicity);
         VELAMEN_TRY(clipper_->add(model_->tape(),

@@ -10,7 +10,7 @@ namespace velamen::train {
 
 Rows unit_rows(const Dataset& dataset, std::span<const std::int64_t> units,
                const OptimiserPlan& plan, std::int64_t train_timesteps, std::int64_t null_class,
-               core::SecureStream& stream)
+               const core::StreamKey& key, std::uint64_t step)
 {
     const data::LatentCache& cache = dataset.latents;
     const std::int64_t draws = plan.noise_multiplicity;
@@ -26,6 +26,7 @@ Rows unit_rows(const Dataset& dataset, std::span<const std::int64_t> units,
     std::int64_t row = 0;
     for (const std::int64_t unit : units) {
         const data::Unit& members = dataset.units[static_cast<std::size_t>(unit)];
+        core::SecureStream stream(key, step, static_cast<std::uint32_t>(unit));
         for (std::int64_t k = 0; k < draws; ++k, ++row) {
             const std::uint64_t pick =
                 members.images.size() == 1 ? 0 : stream.below(members.images.size());
