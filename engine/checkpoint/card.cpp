@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::array kKnownKeys{"format",          "name",        "licence",     "data",
                                 "recipe",          "classes",     "latent_mean", "latent_std",
-                                "trained_tensors", "base_sha256", "ledger_seq",  "ledger_hash"};
+                                "trained_tensors", "base_sha256", "ledger_id",   "ledger_seq",
+                                "ledger_hash"};
 
 Result<std::vector<double>> read_numbers(const io::Json& json, const char* key)
 {
@@ -60,6 +61,7 @@ Result<Card> card_from_json(const io::Json& json)
     VELAMEN_ASSIGN(card.latent_std, read_numbers(json, "latent_std"));
     VELAMEN_ASSIGN(card.trained_tensors, read_texts(json, "trained_tensors"));
     VELAMEN_ASSIGN(card.base_sha256, json.text_or("base_sha256", ""));
+    VELAMEN_ASSIGN(card.ledger_id, json.text_or("ledger_id", ""));
     VELAMEN_ASSIGN(card.ledger_seq, json.integer_or("ledger_seq", -1));
     VELAMEN_ASSIGN(card.ledger_hash, json.text_or("ledger_hash", ""));
     for (const auto& [key, value] : *members)
@@ -83,6 +85,7 @@ io::Json card_to_json(const Card& card)
         out["base_sha256"] = card.base_sha256;
     }
     if (card.ledger_seq >= 0) {
+        out["ledger_id"] = card.ledger_id;
         out["ledger_seq"] = card.ledger_seq;
         out["ledger_hash"] = card.ledger_hash;
     }

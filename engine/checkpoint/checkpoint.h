@@ -37,6 +37,7 @@ struct Card {
     std::vector<std::string>
         trained_tensors;     ///< tuned checkpoints: "unet/..." and "class_embedder/..."
     std::string base_sha256; ///< tuned checkpoints: fingerprint of the base
+    std::string ledger_id;   ///< tuned checkpoints: the ledger that was charged, and its head
     std::int64_t ledger_seq = -1;
     std::string ledger_hash;
     io::Json extra = io::Json::object(); ///< fonts and whatever else was there; kept

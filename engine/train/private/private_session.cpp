@@ -23,6 +23,7 @@
 #include "engine/train/private/dataset.h"
 #include "engine/train/private/preview.h"
 #include "engine/train/private/private_model.h"
+#include "engine/train/private/recorded_heads.h"
 #include "engine/train/private/run_folder.h"
 #include "engine/train/private/unit_rows.h"
 #include "engine/train/public/state_file.h"
@@ -199,6 +200,8 @@ Result<> PrivateSession::open_ledger(const privacy::LedgerStore& store, const Da
                     "start a new run for them");
     if (record().ledger_seq >= 0)
         VELAMEN_TRY(ledger_->require({record().ledger_seq, record().ledger_hash}));
+    VELAMEN_TRY(
+        check_recorded_heads(folder_.path(), plan_, model_->checkpoint().card(), store, *ledger_));
     for (const privacy::LedgerEntry& entry : ledger_->entries())
         if (entry.run == record().id) {
             spent_ += privacy::times_of(entry.event);
@@ -419,6 +422,7 @@ Result<> PrivateSession::save_tuned()
     card.classes = plan_.classes;
     card.trained_tensors = model_->trained_names();
     card.base_sha256 = folder_.state().base_sha256;
+    card.ledger_id = record().ledger_id;
     card.ledger_seq = record().ledger_seq;
     card.ledger_hash = record().ledger_hash;
     const fs::path relative = "checkpoints/tuned";

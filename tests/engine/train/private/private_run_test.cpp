@@ -336,6 +336,33 @@ TEST_F(PrivateRun, RefusesALedgerThatWasRolledBack)
     EXPECT_EQ(outcome.error().code, ErrorCode::Refused);
 }
 
+TEST_F(PrivateRun, RefusesToBeginOnALedgerThatAnotherRunOrItsBaseRemembersLonger)
+{
+    Recorder recorder;
+    ASSERT_TRUE(train(plan(), dir_.path() / "runs" / "0001", recorder));
+    const auto folder = privacy::LedgerStore::open(ledgers())->list().front();
+    const std::string whole = *core::read_file(folder / "ledger.jsonl");
+    ASSERT_TRUE(core::write_file(folder / "ledger.jsonl", whole.substr(0, whole.find('\n') + 1)));
+    const auto beside = train(plan(), dir_.path() / "runs" / "0002", recorder);
+    ASSERT_FALSE(beside);
+    EXPECT_EQ(beside.error().code, ErrorCode::Refused);
+    EXPECT_THAT(beside.error().message, ::testing::HasSubstr("run 0001"));
+
+    auto onTuned = plan();
+    onTuned.checkpoint = dir_.path() / "runs" / "0001" / "checkpoints" / "tuned";
+    onTuned.classes = {"a", "b"};
+    const auto based = train(onTuned, dir_.path() / "elsewhere" / "0001", recorder);
+    ASSERT_FALSE(based);
+    EXPECT_THAT(based.error().message, ::testing::HasSubstr("was tuned on these images"));
+
+    // Without the ledger the same images would begin at zero.
+    fs::remove_all(folder);
+    const auto lost = train(plan(), dir_.path() / "runs" / "0003", recorder);
+    ASSERT_FALSE(lost);
+    EXPECT_THAT(lost.error().message, ::testing::HasSubstr("a ledger that is not here"));
+    EXPECT_EQ(recorder.points.size(), 6U); // of the first run alone
+}
+
 TEST_F(PrivateRun, ASecondRunOnACopyOfTheFolderJoinsTheSameLedger)
 {
     Recorder recorder;
