@@ -38,7 +38,7 @@ std::unique_ptr<T, Free> allocate(std::size_t count)
 std::int64_t fast_length(std::int64_t n)
 {
     std::int64_t best = std::numeric_limits<std::int64_t>::max();
-    for (std::int64_t odd : {1, 3, 5, 9, 15, 25, 27}) {
+    for (std::int64_t odd : {1, 3, 5}) {
         std::int64_t length = 2 * odd;
         while (length < n)
             length *= 2;

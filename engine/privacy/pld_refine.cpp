@@ -26,7 +26,9 @@ constexpr int kCoarsest = -19; // h = 52.4
 constexpr std::int64_t kUsualCells = std::int64_t{1} << 21;
 constexpr std::int64_t kMostCells = std::int64_t{1} << 23;
 
-/// max over both directions of `ask`, on the grid of `level` and on the next coarser one.
+/// max over both directions of `ask`, on the grid of `level` and on the next coarser one. The
+/// second argument of `ask` is what the other direction has given: smaller answers need not be
+/// found.
 struct Pass {
     Answer fine, coarse;
 };
@@ -34,31 +36,38 @@ struct Pass {
 template <class Ask>
 Pass run_pass(const Plan& plan, int level, const Ask& ask)
 {
-    std::vector<std::shared_ptr<const LossPmfPair>> pairs;
-    pairs.reserve(plan.sources.size());
+    std::vector<std::shared_ptr<GridLoss>> losses;
+    losses.reserve(plan.sources.size());
     for (const auto& source : plan.sources)
-        pairs.push_back(source.grids->get(level, plan.log_mass()));
+        losses.push_back(source.grids->get(level, plan.log_mass()));
     Pass pass;
     const auto keep_worse = [](Answer& worst, const Answer& answer) {
         worst.value = std::max(worst.value, answer.value);
         worst.cells_needed = std::max(worst.cells_needed, answer.cells_needed);
     };
-    const bool is_symmetric = std::all_of(pairs.begin(), pairs.end(),
-                                          [](const auto& pair) { return pair->is_symmetric; });
-    for (const auto direction : {&LossPmfPair::remove, &LossPmfPair::add}) {
-        if (is_symmetric && direction == &LossPmfPair::add) break;
-        std::vector<LossPmf> halves;
-        halves.reserve(pairs.size());
-        std::vector<Term> fine, coarse;
-        for (std::size_t i = 0; i < pairs.size(); ++i) {
-            const LossPmf& pmf = (*pairs[i]).*direction;
-            halves.push_back(coarsen(pmf));
-            fine.push_back({&pmf, plan.sources[i].steps});
-            coarse.push_back({&halves.back(), plan.sources[i].steps});
+    const bool is_symmetric = std::all_of(losses.begin(), losses.end(),
+                                          [](const auto& loss) { return loss->pair.is_symmetric; });
+    for (const auto direction : {&GridLoss::remove, &GridLoss::add}) {
+        if (is_symmetric && direction == &GridLoss::add) break;
+        std::vector<Term> terms;
+        for (std::size_t i = 0; i < losses.size(); ++i) {
+            LossSpectra& spectra = (*losses[i]).*direction;
+            terms.push_back({&spectra.pmf(), plan.sources[i].steps, &spectra});
         }
-        keep_worse(pass.fine, ask(fine));
+        const Answer fine = ask(terms, pass.fine.value);
+        keep_worse(pass.fine, fine);
         if (pass.fine.cells_needed != 0) return pass;
-        keep_worse(pass.coarse, ask(coarse));
+        if (fine.coarse) {
+            keep_worse(pass.coarse, {.value = *fine.coarse});
+            continue;
+        }
+        std::vector<LossPmf> halves;
+        halves.reserve(terms.size());
+        for (auto& term : terms) {
+            halves.push_back(coarsen(*term.pmf));
+            term = {&halves.back(), term.steps};
+        }
+        keep_worse(pass.coarse, ask(terms, pass.coarse.value));
     }
     return pass;
 }
@@ -89,8 +98,8 @@ std::optional<double> refine(const Plan& plan, Precision precision, const Ask& a
     bool has_answer = false;
     std::int64_t limit = kUsualCells;
     for (int round = 0; round < 64; ++round) {
-        const Pass pass =
-            run_pass(plan, level, [&](const auto& terms) { return ask(terms, limit); });
+        const Pass pass = run_pass(
+            plan, level, [&](const auto& terms, double least) { return ask(terms, limit, least); });
         if (pass.fine.cells_needed != 0) {
             if (has_answer) break;
             const double excess =
@@ -141,9 +150,10 @@ Result<std::optional<double>> epsilon_of(const Plan& plan, Delta delta)
         return gaussian_epsilon(delta, checked<NoiseMultiplier>(plan.gaussian_sigma)).value();
     }
     return guarded([&] {
-        return refine(plan, {1e-3, 1e-6}, [&](std::span<const Term> terms, std::int64_t limit) {
-            return composed_epsilon(terms, delta.value(), limit);
-        });
+        return refine(plan, {1e-3, 1e-6},
+                      [&](std::span<const Term> terms, std::int64_t limit, double least) {
+                          return composed_epsilon(terms, delta.value(), limit, least);
+                      });
     });
 }
 
@@ -156,9 +166,10 @@ Result<std::optional<double>> delta_of(const Plan& plan, Epsilon epsilon)
         return gaussian_delta(epsilon.value(), checked<NoiseMultiplier>(plan.gaussian_sigma));
     }
     return guarded([&] {
-        return refine(plan, {1e-2, 1e-13}, [&](std::span<const Term> terms, std::int64_t limit) {
-            return composed_delta(terms, epsilon.value(), limit);
-        });
+        return refine(plan, {1e-2, 1e-13},
+                      [&](std::span<const Term> terms, std::int64_t limit, double) {
+                          return composed_delta(terms, epsilon.value(), limit);
+                      });
     });
 }
 
@@ -171,9 +182,10 @@ Result<std::optional<double>> power_of(const Plan& plan, double false_positive_r
         return std::min(
             1.0, (1.0 + 1e-12) * ndtr(ndtri_exp(std::log(rate)) + 1.0 / plan.gaussian_sigma));
     return guarded([&] {
-        return refine(plan, {1e-3, 1e-13}, [&](std::span<const Term> terms, std::int64_t limit) {
-            return composed_power(terms, rate, limit);
-        });
+        return refine(plan, {1e-3, 1e-13},
+                      [&](std::span<const Term> terms, std::int64_t limit, double) {
+                          return composed_power(terms, rate, limit);
+                      });
     });
 }
 
