@@ -136,14 +136,12 @@ std::optional<Tails> tails_of(std::span<const Part> parts, const Frame& frame)
                       .theta = frame.theta,
                       .log_scale = frame.log_scale,
                       .origin = static_cast<double>(frame.base),
-                      .bottom = frame.base + frame.lower,
                       .top = frame.base + frame.upper,
                       .length = static_cast<double>(length)};
     Circle coarse{.step = 2.0 * fine.step,
                   .theta = 2.0 * fine.theta,
                   .log_scale = 0.0,
                   .origin = 0.5 * fine.origin,
-                  .bottom = fine.bottom / 2 - 1,
                   .top = fine.top / 2 + 1,
                   .length = 0.5 * fine.length};
     for (std::size_t i = 0; i < parts.size(); ++i)
@@ -191,7 +189,7 @@ struct AskEpsilon {
         const double bottom = frame.loss(frame.lower), from = std::max(least, bottom);
         const double epsilon = tails.fine.crossing(allowed, from, guess);
         if (bottom > least && epsilon <= bottom) return std::nullopt;
-        Answer answer{.value = epsilon + 1e-14 * std::abs(epsilon)};
+        Answer answer{.value = epsilon > from ? epsilon + 1e-14 * epsilon : epsilon};
         answer.coarse = std::max(answer.value, tails.coarse.crossing(allowed, from, epsilon));
         return answer;
     }
@@ -234,8 +232,8 @@ struct AskDelta {
             const auto [delta, error] = epsilon < frame.loss(frame.upper)
                 ? sum.delta_at(epsilon)
                 : TailSum::Value{0.0, 0.0};
-            return std::min(
-                1.0, std::max(0.0, delta) * (1.0 + frame.rounding) + 2.0 * error + frame.infinite);
+            return std::min(1.0,
+                            std::max(0.0, delta) * (1.0 + frame.rounding) + error + frame.infinite);
         };
         const double fine = answer(tails.fine);
         if (frame.above > 1e-6 * (fine - frame.infinite)) return std::nullopt;
@@ -279,6 +277,7 @@ Answer composed_epsilon(std::span<const Term> terms, double delta, std::int64_t 
 {
     const double infinite = -std::expm1(log_finite(terms));
     if (!(infinite < delta)) return {.value = kInfinity};
+    if (least == kInfinity) return {.value = kInfinity, .coarse = kInfinity};
     const Parts parts(terms);
     const int saddle = saddle_of(parts, -std::log(delta), true);
     if (least > 0.0 && is_far_below(parts, infinite, least, delta, saddle))

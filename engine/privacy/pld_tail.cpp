@@ -47,7 +47,6 @@ TailSum::TailSum(const Circle& circle, const std::vector<Harmonic>& harmonics,
     const double end = static_cast<double>(circle.top + 1) - circle.origin;
     delta_.reserve(harmonics.size());
     slope_.reserve(harmonics.size());
-    double rounding = 0.0;
     for (std::size_t j = 0; j < harmonics.size(); ++j) {
         const auto& harmonic = harmonics[j];
         const double w_half = half * static_cast<double>(j), sine_half = std::sin(w_half);
@@ -64,10 +63,12 @@ TailSum::TailSum(const Circle& circle, const std::vector<Harmonic>& harmonics,
         const Complex at_end = size * turn(static_cast<double>(j), end, circle.length);
         beyond_ += (at_end * per_z).real();
         beyond_decayed_ += (at_end * per_y).real();
-        rounding += weight * std::abs(series) * std::exp(harmonic.log_divided);
-        if (j == 0) error_ = 2.0 * std::exp(log_rest) * series.real();
+        const double error = relative_error * weight * std::exp(harmonic.log_divided);
+        // the error of the slope adds step |1 / (1 - y)| to that of delta, at most twice the latter
+        error_ += 3.0 * error * std::abs(series);
+        beyond_error_ += error * (std::abs(per_z) + std::abs(per_y));
+        if (j == 0) error_ += 2.0 * std::exp(log_rest) * series.real();
     }
-    error_ += relative_error * rounding;
 }
 
 TailSum::AtCell TailSum::at(std::int64_t cell) const
@@ -90,7 +91,8 @@ TailSum::AtCell TailSum::at(std::int64_t cell) const
     const double decay = std::exp(-circle_.theta * cells), next = std::exp(-circle_.step * cells);
     const double scale = std::exp(circle_.log_scale - circle_.theta * place);
     return {scale * (delta - decay * (beyond_ - next * beyond_decayed_)),
-            scale * (slope - decay * next * beyond_decayed_), scale * error_};
+            scale * (slope - decay * next * beyond_decayed_),
+            scale * (error_ + decay * beyond_error_)};
 }
 
 TailSum::Value TailSum::delta_at(double loss) const
@@ -104,18 +106,18 @@ TailSum::Value TailSum::delta_at(double loss) const
 double TailSum::crossing(double allowed, double least, double guess) const
 {
     constexpr int kNewton = 20; // rounds after which the bracket is halved instead
-    const auto [delta, error] = delta_at(least);
-    if (delta + 2.0 * error <= allowed) return least;
     const double step = circle_.step;
+    if (!(least < static_cast<double>(circle_.top + 1) * step)) return least;
+    const auto [delta, error] = delta_at(least);
+    if (delta + error <= allowed) return least;
     // delta(low) is too large, delta(high) is not
-    auto low = static_cast<std::int64_t>(std::floor(least / step)), high = circle_.top + 1;
-    if (low >= high) return least;
-    auto cell = static_cast<std::int64_t>(
-        std::clamp(std::floor(guess / step), static_cast<double>(low), static_cast<double>(high)));
+    std::int64_t high = circle_.top + 1;
+    std::int64_t low = std::min(high - 1, static_cast<std::int64_t>(std::floor(least / step)));
+    auto cell = static_cast<std::int64_t>(std::clamp(
+        std::floor(guess / step), static_cast<double>(low), static_cast<double>(high - 1)));
     for (int round = 0;; ++round) {
-        const AtCell value = at(std::min(cell, high - 1));
-        cell = std::min(cell, high - 1);
-        const double room = allowed - 2.0 * value.error;
+        const AtCell value = at(cell);
+        const double room = allowed - value.error;
         const bool is_above = !(value.delta <= room);
         if (is_above) {
             const double below = std::log1p((value.delta - room) / value.slope);

@@ -16,9 +16,9 @@ namespace velamen::privacy {
 struct Circle {
     double step, theta;
     double log_scale;
-    double origin;            ///< in cells, perhaps between two
-    std::int64_t bottom, top; ///< what lies outside of these cells is accounted for elsewhere
-    double length;            ///< in cells
+    double origin;    ///< in cells, perhaps between two
+    std::int64_t top; ///< what lies above this cell is accounted for elsewhere
+    double length;    ///< in cells
 };
 
 /// What the spectrum of the sum is at w_j = 2 pi j / length.
@@ -27,7 +27,7 @@ struct Harmonic {
     double log_divided; ///< log of its size with one factor (the smallest one) fewer
 };
 
-/// Not more than `top` is asked for; a loss below `bottom` may be answered by too little.
+/// delta of a tilted sum, of losses that are not below the part of it on the circle.
 class TailSum {
 public:
     /// `relative_error`: of each factor of a harmonic, times their number. `log_rest`: log of the
@@ -41,11 +41,9 @@ public:
     };
     Value delta_at(double loss) const;
 
-    /// The smallest loss from `least` on where delta and twice its error are at most `allowed`, to
+    /// The smallest loss from `least` on where delta and its error are at most `allowed`, to
     /// rounding. `guess` is near it.
     double crossing(double allowed, double least, double guess) const;
-
-    const Circle& circle() const { return circle_; }
 
 private:
     /// At loss_k; delta(loss_k + t) = delta - (e^t - 1) slope for 0 <= t <= step.
@@ -58,7 +56,7 @@ private:
     Circle circle_;
     std::vector<Complex> delta_, slope_;         ///< factors of e^(i w_j (k - origin))
     double beyond_ = 0.0, beyond_decayed_ = 0.0; ///< the same sums of everything above `top`
-    double error_ = 0.0;
+    double error_ = 0.0, beyond_error_ = 0.0;
 };
 
 } // namespace velamen::privacy
