@@ -54,10 +54,11 @@ double log_sum(const LossPmf& pmf, double theta, std::int64_t centre)
     return std::log(total);
 }
 
-/// log |z| and its angle, of z relative to a positive number.
+/// log |z| and its angle, of z relative to a positive number. A zero becomes a number far below any
+/// round-off, so that its logarithm is finite.
 void append(Spectrum::Frequencies& to, Complex z, double log_unit)
 {
-    to.log_size.push_back(0.5 * std::log(std::norm(z)) - log_unit);
+    to.log_size.push_back(0.5 * std::log(std::max(std::norm(z), 1e-300)) - log_unit);
     to.angle.push_back(std::arg(z));
 }
 

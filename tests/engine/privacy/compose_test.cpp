@@ -103,6 +103,15 @@ TEST(Composition, OfFewStepsIsThatOfConvolutions)
     expect_exact(some.add, other.add, 3, false);
 }
 
+// A coarse cut leaves a chance of infinite loss that matters.
+TEST(Composition, OfInfiniteLossesIsThatOfConvolutions)
+{
+    const auto pair = discretise(.3, 1.2, 1.0 / 16, -15);
+    expect_exact(pair.remove, pair.remove, 60, true);
+    expect_exact(pair.add, pair.add, 60, true);
+    expect_exact(pair.remove, pair.remove, 3, false);
+}
+
 // A replacement's losses are symmetric, and rare ones leave gaps in the sum.
 TEST(Composition, OfReplacementsIsThatOfConvolutions)
 {
