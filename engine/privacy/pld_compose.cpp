@@ -260,12 +260,15 @@ struct AskDelta {
 bool is_far_below(std::span<const Part> parts, double infinite, double epsilon, double delta,
                   int saddle)
 {
+    double rounding = 1e-9; // as Frame::rounding, and that of the sum of cumulants
+    for (const auto& part : parts)
+        rounding += 3e-13 * static_cast<double>(part.steps);
     for (int tilt = saddle - 4; tilt <= saddle + 4; tilt += 2) {
         if (tilt < 1 || tilt > kMostTilt) continue;
         const double lambda = lambda_of(tilt);
         const double log_bound = cumulant_of(parts, tilt).value - lambda * epsilon
             - lambda * std::log1p(1.0 / lambda) - std::log1p(lambda);
-        if (infinite + std::exp(log_bound) <= delta * (1.0 - 1e-9)) return true;
+        if (infinite + std::exp(log_bound) <= delta * (1.0 - rounding)) return true;
     }
     return false;
 }
