@@ -47,10 +47,10 @@ double rdp_of(const SubsampledGaussian& event, Steps steps, double alpha,
 double gaussian_delta(double epsilon, NoiseMultiplier sigma);
 Epsilon gaussian_epsilon(Delta delta, NoiseMultiplier sigma);
 
-/// PLD of one (rate, noise) kept on its grids: epsilon after any number of steps costs a tilt, an
-/// FFT, a power and an inverse FFT per direction. The spectra themselves cannot be kept, since the
-/// tilt that the digits of epsilon hang on depends on the steps. For curves in the window and for
-/// calibration.
+/// PLD of one (rate, noise) kept on its grids, with the low frequencies of its tilted spectra:
+/// epsilon after any number of steps is a short sum over them, microseconds after the first
+/// question to similar steps. Answers are those of pld_epsilon, whatever was asked before. For
+/// curves in the window and for calibration.
 class PldCurve {
 public:
     static Result<PldCurve> create(const SubsampledGaussian& event,

@@ -38,7 +38,7 @@ std::unique_ptr<T, Free> allocate(std::size_t count)
 std::int64_t fast_length(std::int64_t n)
 {
     std::int64_t best = std::numeric_limits<std::int64_t>::max();
-    for (std::int64_t odd : {1, 3, 5, 9, 15, 25, 27}) {
+    for (std::int64_t odd : {1, 3, 5}) {
         std::int64_t length = 2 * odd;
         while (length < n)
             length *= 2;
@@ -52,11 +52,7 @@ namespace {
 /// Plans of one length, for any buffers that fftw_malloc gave. Made and ended under planner().
 struct Plans {
     fftw_plan forward = nullptr, inverse = nullptr;
-    Plans(int n, double* signal, fftw_complex* spectrum)
-        : forward(fftw_plan_dft_r2c_1d(n, signal, spectrum, FFTW_ESTIMATE)),
-          inverse(fftw_plan_dft_c2r_1d(n, spectrum, signal, FFTW_ESTIMATE))
-    {
-    }
+    Plans() = default;
     ~Plans()
     {
         fftw_destroy_plan(forward);
@@ -67,9 +63,9 @@ struct Plans {
 };
 
 /// The last lengths, newest first. Guarded by planner().
-std::list<std::pair<std::int64_t, std::shared_ptr<const Plans>>>& recent()
+std::list<std::pair<std::int64_t, std::shared_ptr<Plans>>>& recent()
 {
-    static std::list<std::pair<std::int64_t, std::shared_ptr<const Plans>>> plans;
+    static std::list<std::pair<std::int64_t, std::shared_ptr<Plans>>> plans;
     return plans;
 }
 
@@ -79,12 +75,12 @@ struct RealFft::State {
     std::size_t length;
     std::unique_ptr<double, Free> signal;
     std::unique_ptr<fftw_complex, Free> spectrum;
-    std::shared_ptr<const Plans> plans;
+    std::shared_ptr<Plans> plans;
 };
 
 RealFft::RealFft(std::int64_t length) : state_(std::make_unique<State>())
 {
-    constexpr std::size_t kKept = 12;
+    constexpr std::size_t kKept = 24;
     constexpr std::int64_t kLongestKept = std::int64_t{1} << 20; // 16 MB of twiddle factors
     state_->length = static_cast<std::size_t>(length);
     state_->signal = allocate<double>(state_->length);
@@ -97,12 +93,7 @@ RealFft::RealFft(std::int64_t length) : state_(std::make_unique<State>())
             state_->plans = it->second;
             return;
         }
-    state_->plans = std::make_shared<const Plans>(static_cast<int>(length), state_->signal.get(),
-                                                  state_->spectrum.get());
-    if (state_->plans->forward == nullptr || state_->plans->inverse == nullptr) {
-        state_->plans.reset();
-        throw std::bad_alloc();
-    }
+    state_->plans = std::make_shared<Plans>();
     if (length <= kLongestKept) plans.emplace_front(length, state_->plans);
     if (plans.size() > kKept) plans.pop_back();
 }
@@ -122,14 +113,40 @@ std::span<std::complex<double>> RealFft::spectrum() noexcept
             state_->length / 2 + 1};
 }
 
+namespace {
+
+/// The plan, made at its first use.
+template <class Make>
+fftw_plan ready(fftw_plan& plan, const Make& make)
+{
+    const std::lock_guard lock(planner());
+    if (plan == nullptr) plan = make();
+    if (plan == nullptr) throw std::bad_alloc();
+    return plan;
+}
+
+} // namespace
+
 void RealFft::forward()
 {
-    fftw_execute_dft_r2c(state_->plans->forward, state_->signal.get(), state_->spectrum.get());
+    double* signal = state_->signal.get();
+    fftw_complex* spectrum = state_->spectrum.get();
+    const auto plan = ready(state_->plans->forward, [&] {
+        return fftw_plan_dft_r2c_1d(static_cast<int>(state_->length), signal, spectrum,
+                                    FFTW_ESTIMATE);
+    });
+    fftw_execute_dft_r2c(plan, signal, spectrum);
 }
 
 void RealFft::inverse()
 {
-    fftw_execute_dft_c2r(state_->plans->inverse, state_->spectrum.get(), state_->signal.get());
+    double* signal = state_->signal.get();
+    fftw_complex* spectrum = state_->spectrum.get();
+    const auto plan = ready(state_->plans->inverse, [&] {
+        return fftw_plan_dft_c2r_1d(static_cast<int>(state_->length), spectrum, signal,
+                                    FFTW_ESTIMATE);
+    });
+    fftw_execute_dft_c2r(plan, spectrum, signal);
 }
 
 } // namespace velamen::privacy

@@ -11,7 +11,8 @@
 
 namespace velamen::privacy {
 
-/// The smallest even length >= n with a fast transform.
+/// The smallest 2^k, 3 2^k or 5 2^k >= n, k >= 1. So few, since what is computed for a length is
+/// kept.
 std::int64_t fast_length(std::int64_t n);
 
 /// Buffers and plans of one length; one thread. Throws std::bad_alloc.

@@ -24,12 +24,12 @@ bool is_too_wide(const LossEvent& event) { return !(loss_range(event, -95.0).hig
 
 } // namespace
 
-std::shared_ptr<const LossPmfPair> Grids::get(int level, double log_mass)
+std::shared_ptr<GridLoss> Grids::get(int level, double log_mass)
 {
     const std::lock_guard lock(mutex_);
     auto& kept = kept_[{level, log_mass}];
     if (!kept)
-        kept = std::make_shared<const LossPmfPair>(
+        kept = std::make_shared<GridLoss>(
             discretise(event_, std::ldexp(kFirstStep, -level), log_mass));
     return kept;
 }

@@ -16,6 +16,7 @@
 
 #include "engine/privacy/events.h"
 #include "engine/privacy/pld_event.h"
+#include "engine/privacy/pld_spectrum.h"
 
 namespace velamen::privacy {
 
@@ -23,18 +24,26 @@ inline constexpr double kFirstStep = 1e-4; ///< of the grid of level 0; every le
 /// More steps than this are beyond the round-off of spectra.
 inline constexpr double kMostSteps = 1e10;
 
-/// pmfs of one event by grid. Thread-safe.
+/// The losses of an event on a grid, with what is kept of their spectra.
+struct GridLoss {
+    explicit GridLoss(LossPmfPair losses) : pair(std::move(losses)) {}
+
+    LossPmfPair pair;
+    LossSpectra remove{pair.remove}, add{pair.add};
+};
+
+/// Losses of one event by grid. Thread-safe.
 class Grids {
 public:
     explicit Grids(const LossEvent& event) : event_(event) {}
 
-    std::shared_ptr<const LossPmfPair> get(int level, double log_mass);
+    std::shared_ptr<GridLoss> get(int level, double log_mass);
     double width(double log_mass) const;
 
 private:
     LossEvent event_;
     std::mutex mutex_;
-    std::map<std::pair<int, double>, std::shared_ptr<const LossPmfPair>> kept_;
+    std::map<std::pair<int, double>, std::shared_ptr<GridLoss>> kept_;
 };
 
 struct Source {

@@ -26,7 +26,9 @@ constexpr int kCoarsest = -19; // h = 52.4
 constexpr std::int64_t kUsualCells = std::int64_t{1} << 21;
 constexpr std::int64_t kMostCells = std::int64_t{1} << 23;
 
-/// max over both directions of `ask`, on the grid of `level` and on the next coarser one.
+/// max over both directions of `ask`, on the grid of `level` and on the next coarser one. The
+/// second argument of `ask` is what the other direction has given: smaller answers need not be
+/// found.
 struct Pass {
     Answer fine, coarse;
 };
@@ -34,31 +36,38 @@ struct Pass {
 template <class Ask>
 Pass run_pass(const Plan& plan, int level, const Ask& ask)
 {
-    std::vector<std::shared_ptr<const LossPmfPair>> pairs;
-    pairs.reserve(plan.sources.size());
+    std::vector<std::shared_ptr<GridLoss>> losses;
+    losses.reserve(plan.sources.size());
     for (const auto& source : plan.sources)
-        pairs.push_back(source.grids->get(level, plan.log_mass()));
+        losses.push_back(source.grids->get(level, plan.log_mass()));
     Pass pass;
     const auto keep_worse = [](Answer& worst, const Answer& answer) {
         worst.value = std::max(worst.value, answer.value);
         worst.cells_needed = std::max(worst.cells_needed, answer.cells_needed);
     };
-    const bool is_symmetric = std::all_of(pairs.begin(), pairs.end(),
-                                          [](const auto& pair) { return pair->is_symmetric; });
-    for (const auto direction : {&LossPmfPair::remove, &LossPmfPair::add}) {
-        if (is_symmetric && direction == &LossPmfPair::add) break;
-        std::vector<LossPmf> halves;
-        halves.reserve(pairs.size());
-        std::vector<Term> fine, coarse;
-        for (std::size_t i = 0; i < pairs.size(); ++i) {
-            const LossPmf& pmf = (*pairs[i]).*direction;
-            halves.push_back(coarsen(pmf));
-            fine.push_back({&pmf, plan.sources[i].steps});
-            coarse.push_back({&halves.back(), plan.sources[i].steps});
+    const bool is_symmetric = std::all_of(losses.begin(), losses.end(),
+                                          [](const auto& loss) { return loss->pair.is_symmetric; });
+    for (const auto direction : {&GridLoss::remove, &GridLoss::add}) {
+        if (is_symmetric && direction == &GridLoss::add) break;
+        std::vector<Term> terms;
+        for (std::size_t i = 0; i < losses.size(); ++i) {
+            LossSpectra& spectra = (*losses[i]).*direction;
+            terms.push_back({&spectra.pmf(), plan.sources[i].steps, &spectra});
         }
-        keep_worse(pass.fine, ask(fine));
+        const Answer fine = ask(terms, pass.fine.value);
+        keep_worse(pass.fine, fine);
         if (pass.fine.cells_needed != 0) return pass;
-        keep_worse(pass.coarse, ask(coarse));
+        if (fine.coarse) {
+            keep_worse(pass.coarse, {.value = *fine.coarse});
+            continue;
+        }
+        std::vector<LossPmf> halves;
+        halves.reserve(terms.size());
+        for (auto& term : terms) {
+            halves.push_back(coarsen(*term.pmf));
+            term = {&halves.back(), term.steps};
+        }
+        keep_worse(pass.coarse, ask(terms, pass.coarse.value));
     }
     return pass;
 }
@@ -69,10 +78,20 @@ struct Precision {
     double negligible; ///< answers below need not be refined
 };
 
-/// The answer on the grid that is fine enough; nothing when even the coarsest one does not fit into
-/// memory.
+/// Most cells of a direction's pmfs and of its window, on the first grid and on finer ones.
+struct Limits {
+    std::int64_t pmf, window, most;
+};
+constexpr Limits kUsual{kUsualCells, kUsualCells, kMostCells};
+
+/// The answer on the grid that is fine enough, and that of the grid twice as coarse as the last
+/// one; nothing when even the coarsest grid does not fit into memory.
+struct Refined {
+    double value = kInfinity, coarse = kInfinity;
+};
+
 template <class Ask>
-std::optional<double> refine(const Plan& plan, Precision precision, const Ask& ask)
+std::optional<Refined> refine(const Plan& plan, Precision precision, Limits limits, const Ask& ask)
 {
     double width = 0.0;
     for (const auto& source : plan.sources)
@@ -82,15 +101,15 @@ std::optional<double> refine(const Plan& plan, Precision precision, const Ask& a
             + 3.0 * static_cast<double>(plan.sources.size());
     };
     int level = 0;
-    while (pmf_cells(level) > static_cast<double>(kUsualCells))
+    while (pmf_cells(level) > static_cast<double>(limits.pmf))
         if (--level < kCoarsest) return std::nullopt;
 
-    double best = kInfinity;
+    Refined best;
     bool has_answer = false;
-    std::int64_t limit = kUsualCells;
+    std::int64_t limit = limits.window;
     for (int round = 0; round < 64; ++round) {
-        const Pass pass =
-            run_pass(plan, level, [&](const auto& terms) { return ask(terms, limit); });
+        const Pass pass = run_pass(
+            plan, level, [&](const auto& terms, double least) { return ask(terms, limit, least); });
         if (pass.fine.cells_needed != 0) {
             if (has_answer) break;
             const double excess =
@@ -100,22 +119,37 @@ std::optional<double> refine(const Plan& plan, Precision precision, const Ask& a
             continue;
         }
         has_answer = true;
-        best = std::min(best, pass.fine.value);
+        best = {std::min(best.value, pass.fine.value), pass.coarse.value};
         if (!std::isfinite(pass.fine.value) || pass.coarse.value < precision.negligible) break;
         const double change =
             0.5 * (pass.coarse.value - pass.fine.value) / (precision.relative * pass.fine.value);
         if (std::isfinite(pass.coarse.value) && change <= 1.0) break;
         level +=
             std::isfinite(change) ? std::clamp(static_cast<int>(0.5 * std::log2(change)), 1, 5) : 5;
-        limit = kMostCells;
-        if (level > 45 || pmf_cells(level) > static_cast<double>(kMostCells)) break;
+        limit = limits.most;
+        if (level > 45 || pmf_cells(level) > static_cast<double>(limits.most)) break;
     }
     if (!has_answer) return std::nullopt;
     return best;
 }
 
+/// What needs no grid: nothing where the plan does.
+std::optional<double> epsilon_without_grid(const Plan& plan, Delta delta)
+{
+    // delta(0) is at most the chance that the outputs differ at all
+    if (-std::expm1(plan.log_same) <= delta.value()) return 0.0;
+    if (!plan.is_gaussian()) return std::nullopt;
+    if (!(plan.gaussian_sigma > 0.0)) return kInfinity;
+    return gaussian_epsilon(delta, checked<NoiseMultiplier>(plan.gaussian_sigma)).value();
+}
+
+std::optional<double> value_of(const std::optional<Refined>& refined)
+{
+    return refined ? std::optional(refined->value) : std::nullopt;
+}
+
 template <class Compute>
-Result<std::optional<double>> guarded(const Compute& compute)
+auto guarded(const Compute& compute) -> Result<decltype(compute())>
 {
     try {
         return compute();
@@ -133,17 +167,30 @@ Result<std::optional<double>> epsilon_of(const Plan& plan, Delta delta)
         return fail(ErrorCode::InvalidArgument,
                     "delta is below 1e-12, which the accountant cannot resolve",
                     "choose a delta of at least 1e-12");
-    // delta(0) is at most the chance that the outputs differ at all
-    if (-std::expm1(plan.log_same) <= delta.value()) return 0.0;
+    if (const auto epsilon = epsilon_without_grid(plan, delta)) return epsilon;
     if (plan.is_too_long()) return std::nullopt;
-    if (plan.is_gaussian()) {
-        if (!(plan.gaussian_sigma > 0.0)) return kInfinity;
-        return gaussian_epsilon(delta, checked<NoiseMultiplier>(plan.gaussian_sigma)).value();
-    }
     return guarded([&] {
-        return refine(plan, {1e-3, 1e-6}, [&](std::span<const Term> terms, std::int64_t limit) {
-            return composed_epsilon(terms, delta.value(), limit);
-        });
+        return value_of(refine(plan, {1e-3, 1e-6}, kUsual,
+                               [&](std::span<const Term> terms, std::int64_t limit, double least) {
+                                   return composed_epsilon(terms, delta.value(), limit, least);
+                               }));
+    });
+}
+
+Result<double> guess_epsilon(const Plan& plan, Delta delta)
+{
+    if (delta.value() < kSmallestDelta) return kInfinity;
+    if (const auto epsilon = epsilon_without_grid(plan, delta)) return *epsilon;
+    if (plan.is_too_long()) return kInfinity;
+    constexpr Limits kFew{1 << 12, 1 << 17, 1 << 16};
+    return guarded([&]() -> double {
+        const auto refined =
+            refine(plan, {0.02, 1e-6}, kFew,
+                   [&](std::span<const Term> terms, std::int64_t limit, double least) {
+                       return composed_epsilon(terms, delta.value(), limit, least);
+                   });
+        if (!refined || !std::isfinite(refined->coarse)) return kInfinity;
+        return refined->value - (refined->coarse - refined->value) / 3.0; // errors fall like h^2
     });
 }
 
@@ -156,9 +203,10 @@ Result<std::optional<double>> delta_of(const Plan& plan, Epsilon epsilon)
         return gaussian_delta(epsilon.value(), checked<NoiseMultiplier>(plan.gaussian_sigma));
     }
     return guarded([&] {
-        return refine(plan, {1e-2, 1e-13}, [&](std::span<const Term> terms, std::int64_t limit) {
-            return composed_delta(terms, epsilon.value(), limit);
-        });
+        return value_of(refine(plan, {1e-2, 1e-13}, kUsual,
+                               [&](std::span<const Term> terms, std::int64_t limit, double) {
+                                   return composed_delta(terms, epsilon.value(), limit);
+                               }));
     });
 }
 
@@ -171,9 +219,10 @@ Result<std::optional<double>> power_of(const Plan& plan, double false_positive_r
         return std::min(
             1.0, (1.0 + 1e-12) * ndtr(ndtri_exp(std::log(rate)) + 1.0 / plan.gaussian_sigma));
     return guarded([&] {
-        return refine(plan, {1e-3, 1e-13}, [&](std::span<const Term> terms, std::int64_t limit) {
-            return composed_power(terms, rate, limit);
-        });
+        return value_of(refine(plan, {1e-3, 1e-13}, kUsual,
+                               [&](std::span<const Term> terms, std::int64_t limit, double) {
+                                   return composed_power(terms, rate, limit);
+                               }));
     });
 }
 

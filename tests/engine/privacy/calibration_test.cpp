@@ -34,6 +34,24 @@ TEST(Calibration, NoiseIsAbsentOnlyWhereNoneIsNeeded)
     EXPECT_LE(noise_for(1, .5, 1e-6, 1).value().value(), 0.01); // hardly ever drawn
 }
 
+// Rare and frequent draws, short and long runs: within the target, and not with a thousandth less.
+TEST(Calibration, NoiseIsTheLeastThatFits)
+{
+    struct Row {
+        double target, delta, rate;
+        std::int64_t steps;
+    };
+    for (const Row& row :
+         {Row{2, 1e-5, .01, 1000}, Row{.05, 1e-5, .01, 1000}, Row{7, 1e-5, .5, 500},
+          Row{1, 1e-7, .001, 30'000}, Row{1, 1e-9, .0003, 100'000}, Row{30, 1e-6, .2, 10},
+          Row{.5, 1e-3, .05, 3}}) {
+        SCOPED_TRACE(testing::Message() << row.target << ' ' << row.rate << ' ' << row.steps);
+        const double noise = noise_for(row.target, row.delta, row.rate, row.steps).value().value();
+        EXPECT_LE(spent(row.rate, noise, row.steps, row.delta), row.target);
+        EXPECT_GT(spent(row.rate, noise * (1 - 1e-3), row.steps, row.delta), row.target);
+    }
+}
+
 TEST(Calibration, UnreachableTargetIsRefusedWithTheNearest)
 {
     const auto refused = noise_for(0, 1e-12, 1, 1'000'000'000'000'000'000);
