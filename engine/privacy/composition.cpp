@@ -335,38 +335,92 @@ std::vector<RenyiPart> parts_of(const Event& event, std::span<const double> orde
     return parts;
 }
 
-} // namespace
-
-Result<RdpBound> composed_rdp(std::span<const Spending> all, Delta delta, Neighbours relation)
-{
-    if (const auto segments = segments_only(all)) return rdp_epsilon(*segments, delta, relation);
-    const std::vector<double> orders = orders_for(all);
-    std::vector<double> divergences(orders.size());
+/// Of all events together, rounded up.
+struct RenyiSum {
+    std::vector<double> divergences; // of each order
     double failure = 0.0;
+};
+
+Result<RenyiSum> renyi_sum(std::span<const Spending> all, std::span<const double> orders,
+                           Neighbours relation)
+{
+    constexpr double kSlack = 1e-11; // the divergences are right to less than that
+    RenyiSum sum{std::vector<double>(orders.size())};
     for (const auto& [event, times] : all) {
         VELAMEN_TRY(check_event(event, relation));
         const auto count = static_cast<double>(times.value());
         double most = 0.0;
         const std::vector<RenyiPart> parts = parts_of(event, orders, relation);
         for (std::size_t i = 0; i < orders.size(); ++i) {
-            divergences[i] += count * parts[i].divergence;
+            sum.divergences[i] += count * parts[i].divergence * (1.0 + kSlack);
             most = std::max(most, parts[i].failure);
         }
-        failure += count * most;
+        sum.failure += count * most * (1.0 + 1e-12);
     }
-    const double left = delta.value() - failure * (1.0 + 1e-12);
+    return sum;
+}
+
+} // namespace
+
+Result<RdpBound> composed_rdp(std::span<const Spending> all, Delta delta, Neighbours relation)
+{
+    if (const auto segments = segments_only(all)) return rdp_epsilon(*segments, delta, relation);
+    const std::vector<double> orders = orders_for(all);
+    VELAMEN_ASSIGN(const RenyiSum sum, renyi_sum(all, orders, relation));
+    const double left = delta.value() - sum.failure;
     RdpBound best{checked<Epsilon>(kInfinity), orders.back(), true};
     if (!(left > 0.0)) return best;
-    constexpr double kSlack = 1e-11; // the divergences are right to less than that
     for (std::size_t i = 0; i < orders.size(); ++i) {
-        const double r = divergences[i] * (1.0 + kSlack);
-        if (std::isnan(r)) continue;
-        const double epsilon = renyi_epsilon(r, orders[i], left);
+        const double epsilon = renyi_epsilon(sum.divergences[i], orders[i], left);
         if (epsilon < best.epsilon.value())
             best = {checked<Epsilon>(epsilon), orders[i], i == 0 || i + 1 == orders.size()};
     }
     return best;
 }
+
+namespace {
+
+/// The largest t with t^a f^(1-a) + (1-t)^a (1-f)^(1-a) <= e^((a-1) r) for every order a: the
+/// divergence of the answers of a test is no larger than that of what it looks at.
+double largest_rate(std::span<const double> orders, std::span<const double> divergences, double f)
+{
+    const auto is_possible = [&](double t) {
+        for (std::size_t i = 0; i < orders.size(); ++i) {
+            if (!std::isfinite(divergences[i])) continue;
+            const double a = orders[i];
+            const auto part = [a](double p, double q) {
+                return p > 0.0 ? a * std::log(p) + (1.0 - a) * std::log(q) : -kInfinity;
+            };
+            const double one = part(t, f), other = part(1.0 - t, 1.0 - f);
+            const double most = std::max(one, other);
+            const double log_sum = most + std::log(std::exp(one - most) + std::exp(other - most));
+            if (log_sum > (a - 1.0) * divergences[i]) return false;
+        }
+        return true;
+    };
+    double low = f, high = 1.0;
+    while (high - low > 1e-6) {
+        const double middle = 0.5 * (low + high);
+        (is_possible(middle) ? low : high) = middle;
+    }
+    return high;
+}
+
+Result<double> renyi_attacker_rate(std::span<const Spending> all, double false_positive_rate)
+{
+    if (false_positive_rate >= 1.0) return 1.0;
+    const std::vector<double> orders = orders_for(all);
+    VELAMEN_ASSIGN(const RenyiSum sum, renyi_sum(all, orders, Neighbours::ZeroOut));
+    // An infinite divergence everywhere leaves no condition, and so 1.
+    const double rate = false_positive_rate > 0.0
+        ? largest_rate(orders, sum.divergences, false_positive_rate)
+        : 0.0; // f = 0: every order that is finite says that nothing is found
+    const bool is_bounded =
+        std::ranges::any_of(sum.divergences, [](double r) { return std::isfinite(r); });
+    return is_bounded ? std::min(1.0, rate + sum.failure) : 1.0;
+}
+
+} // namespace
 
 Result<Bound> bound_of(std::span<const Spending> all, Delta delta, Neighbours relation)
 {
@@ -388,12 +442,7 @@ Result<double> attacker_rate(std::span<const Spending> all, double false_positiv
             VELAMEN_ASSIGN(const auto curve, PldCurve::create(*step));
             return curve.true_positive_rate(all.front().times, false_positive_rate);
         }
-    double best = 1.0;
-    for (const double delta : {1e-2, 1e-3, 1e-4, 1e-6, 1e-8}) { // TPR <= e^epsilon FPR + delta
-        VELAMEN_ASSIGN(const Bound bound, bound_of(all, checked<Delta>(delta)));
-        best = std::min(best, delta + false_positive_rate * std::exp(bound.epsilon.value()));
-    }
-    return best;
+    return renyi_attacker_rate(all, false_positive_rate);
 }
 
 } // namespace velamen::privacy

@@ -55,8 +55,9 @@ Result<Bound> bound_of(std::span<const Spending> all, Delta delta,
                        Neighbours relation = Neighbours::ZeroOut);
 
 /// The most true positives of any membership attack with this rate of false positives, an upper
-/// bound: from the privacy loss distribution of one kind of Gaussian step, else from the definition
-/// at several delta. InvalidArgument: a rate outside [0, 1]; errors as bound_of().
+/// bound: from the privacy loss distribution of one kind of Gaussian step, else from the Renyi
+/// divergences, which no test of the outputs can exceed. InvalidArgument: a rate outside [0, 1];
+/// errors as check_event().
 Result<double> attacker_rate(std::span<const Spending> all, double false_positive_rate);
 
 /// The same as if the draws were not secret: a unit takes part about q T times, rounded up, without

@@ -149,7 +149,8 @@ std::string Studio::State::costKey(const train::TrainingPlan& made) const
     return made.checkpoint.string() + '\n' + made.selection + '\n'
         + std::to_string(made.privacy.expected_batch) + '\n' + std::to_string(made.privacy.steps)
         + '\n' + std::to_string(made.micro_batch) + '\n'
-        + std::to_string(made.optimiser.noise_multiplicity);
+        + std::to_string(made.optimiser.noise_multiplicity)
+        + (made.privacy.hardened ? "\nhardened" : "");
 }
 
 void Studio::State::measurePlan()

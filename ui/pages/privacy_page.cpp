@@ -250,12 +250,14 @@ Card* PrivacyPage::makeCostCard()
     batch_ = addSpin(tr("images a step"), QStringLiteral("privacy.batch"), 10'000'000);
     row->addStretch(1);
     rows->addLayout(row);
-    const auto addCheck = [this, rows](const QString& label, const QString& name,
-                                       const QString& tip) {
+    auto* checks = makeRow();
+    rows->addLayout(checks);
+    const auto addCheck = [this, checks](const QString& label, const QString& name,
+                                         const QString& tip) {
         auto* check = new QCheckBox(label, adjustRow_);
         check->setObjectName(name);
         check->setToolTip(tip);
-        rows->addWidget(check);
+        checks->addWidget(check);
         connect(check, &QCheckBox::toggled, this, &PrivacyPage::setAdjustments);
         return check;
     };
@@ -266,6 +268,7 @@ Card* PrivacyPage::makeCostCard()
         tr("&hardened noise"), QStringLiteral("privacy.hardened"),
         tr("Discrete noise on an integer grid: nothing to attack in its last digits. Steps take "
            "several times as long, and ε is the Rényi bound, which asks for more noise."));
+    checks->addStretch(1);
     card->body()->addWidget(adjustRow_);
     adjustRow_->hide();
     connect(adjust, &QToolButton::toggled, adjustRow_, &QWidget::setVisible);

@@ -165,6 +165,21 @@ TEST(Composed, AttackerIsBoundedForEveryKind)
         EXPECT_LT(rate, 0.5) << event.index();
     }
     EXPECT_FALSE(attacker_rate({}, 1.5));
+    EXPECT_NEAR(attacker_rate({}, 0.25).value(), 0.25, 1e-5); // nothing was released
+    const Spending open{guarantee(kInfinity), times(1)};
+    EXPECT_EQ(attacker_rate({&open, 1}, 0.01).value(), 1.0);
+}
+
+// One Gaussian release: Phi(Phi^-1(f) + 1 / sigma) exactly; Renyi divergences lie above, not far.
+TEST(Composed, AttackerOfHardenedNoiseIsAboveTheExactOne)
+{
+    for (const auto& [noise, f, exact] :
+         {std::tuple{1.0, 0.01, 0.09236}, {2.0, 0.01, 0.03390}, {0.5, 0.05, 0.63876}}) {
+        const Spending one{SubsampledDiscreteGaussian{step(1.0, noise)}, times(1)};
+        const double rate = attacker_rate({&one, 1}, f).value();
+        EXPECT_GE(rate, exact) << noise;
+        EXPECT_LE(rate, 2.5 * exact) << noise;
+    }
 }
 
 LedgerEntry entry(LedgerEvent event, const std::string& unit = "image")
