@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <new>
 #include <utility>
 
 #include <ATen/ATen.h>
 
 #include "engine/core/assert.h"
+#include "engine/dpsgd/kernel_calls.h"
 
 namespace velamen::dpsgd {
 
@@ -181,7 +183,8 @@ Result<> Clipper::accumulate(GradTape& tape, const MicroBatch& batch, const at::
     return {};
 }
 
-/// Every unit's whole contribution, formed and rounded on its own.
+/// Every unit's whole contribution, formed and rounded on its own. Sums of integers do not depend
+/// on the order, hence not on the threads.
 Result<> Clipper::add_on_grid(const TapeUses& uses, const UnitFactors& units)
 {
     if (!hardened_sum_) {
@@ -189,25 +192,38 @@ Result<> Clipper::add_on_grid(const TapeUses& uses, const UnitFactors& units)
     }
     const std::int64_t count = units.weights.numel();
     const at::Tensor factors = units.weights.cpu(), included = units.counted.cpu();
+    const at::Tensor exact = units.losses.to(at::kDouble).cpu();
     const auto weights = factors.accessor<float, 1>();
     const auto counted = included.accessor<bool, 1>();
-    const at::Tensor losses = units.losses.to(at::kDouble).cpu();
-    for (std::int64_t unit = 0; unit < count; ++unit) {
-        if (!counted[unit]) continue;
-        const std::span<float> contribution = hardened_sum_->contribution();
-        for (std::size_t i = 0; i < uses.size(); ++i) {
-            const std::span<float> place = layout_->place_of(i, contribution);
-            at::Tensor whole =
-                at::from_blob(place.data(), {static_cast<std::int64_t>(place.size())}, at::kFloat);
-            whole.zero_();
-            for (const TapeUse& use : uses[i])
-                whole.add_(use.record->unit_gradients(use.role, count, unit, 1).flatten().cpu(),
-                           weights[unit]);
+    const auto losses = exact.accessor<double, 1>();
+    std::mutex mutex;
+    Result<> outcome;
+    const auto add_units = [&](std::int64_t first, std::int64_t last) -> Result<> {
+        const at::NoGradGuard no_grad;
+        VELAMEN_ASSIGN(auto contribution, HardenedContribution::create(*layout_));
+        for (std::int64_t unit = first; unit < last; ++unit) {
+            if (!counted[unit]) continue;
+            for (std::size_t i = 0; i < uses.size(); ++i) {
+                const std::span<float> place = contribution.weights_of(i);
+                at::Tensor whole = at::from_blob(
+                    place.data(), {static_cast<std::int64_t>(place.size())}, at::kFloat);
+                whole.zero_();
+                for (const TapeUse& use : uses[i])
+                    whole.add_(use.record->unit_gradients(use.role, count, unit, 1).flatten().cpu(),
+                               weights[unit]);
+            }
+            contribution.round(shifted_loss(losses[unit]), weights[unit] < 1.0F ? 0.5 : -0.5);
+            const std::scoped_lock lock(mutex);
+            VELAMEN_TRY(hardened_sum_->add(contribution));
         }
-        VELAMEN_TRY(hardened_sum_->add(shifted_loss(losses[unit].item<double>()),
-                                       weights[unit] < 1.0F ? 0.5 : -0.5));
-    }
-    return {};
+        return {};
+    };
+    on_all_threads(count, [&](std::int64_t first, std::int64_t last) {
+        auto part = add_units(first, last);
+        const std::scoped_lock lock(mutex);
+        if (!part && outcome) outcome = std::move(part);
+    });
+    return outcome;
 }
 
 void Clipper::add_losses(const at::Tensor& losses, const at::Tensor& counted)

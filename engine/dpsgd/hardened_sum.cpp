@@ -31,30 +31,36 @@ Result<HardenedLayout> HardenedLayout::create(const TrainedTensors& trained,
     return layout;
 }
 
-Result<HardenedSum> HardenedSum::create(const HardenedLayout& layout)
+Result<HardenedContribution> HardenedContribution::create(const HardenedLayout& layout)
 try {
-    VELAMEN_ASSIGN(auto exact, privacy::GridSum::create(layout.grid()));
-    HardenedSum sum(layout, std::move(exact));
-    sum.contribution_.assign(static_cast<std::size_t>(layout.grid().dimensions()), 0.0F);
-    return sum;
+    VELAMEN_ASSIGN(auto rounded, privacy::GridContribution::create(layout.grid()));
+    HardenedContribution contribution(layout, std::move(rounded));
+    contribution.whole_.assign(static_cast<std::size_t>(layout.grid().dimensions()), 0.0F);
+    return contribution;
 } catch (const std::bad_alloc&) {
-    return fail(ErrorCode::OutOfMemory, "no memory for the hardened sum of a step",
+    return fail(ErrorCode::OutOfMemory, "no memory for a hardened contribution",
                 "train fewer weights, or without hardened noise");
 }
 
-Result<> HardenedSum::add(double shifted_loss, double shifted_clipped)
+Result<HardenedSum> HardenedSum::create(const HardenedLayout& layout)
+{
+    VELAMEN_ASSIGN(auto exact, privacy::GridSum::create(layout.grid()));
+    return HardenedSum(layout, std::move(exact));
+}
+
+void HardenedContribution::round(double shifted_loss, double shifted_clipped)
 {
     std::size_t at = layout_.weights();
     for (const auto& [scale, value] : {std::pair{layout_.loss_scale(), shifted_loss},
                                        {layout_.clipped_scale(), shifted_clipped}})
-        if (scale > 0.0) contribution_[at++] = static_cast<float>(scale * value);
-    return sum_.add(contribution_);
+        if (scale > 0.0) whole_[at++] = static_cast<float>(scale * value);
+    rounded_.set(whole_);
 }
 
 HardenedScalars HardenedSum::release(privacy::GridNoise&& noise, privacy::SpentStep&& step,
                                      const std::vector<at::Tensor>& sums) &&
 {
-    std::vector<float> noisy = std::move(contribution_);
+    std::vector<float> noisy(static_cast<std::size_t>(layout_.grid().dimensions()));
     std::move(sum_).release(std::move(noise), std::move(step), noisy);
     for (std::size_t i = 0; i < sums.size(); ++i) {
         const std::span<const float> place = layout_.place_of(i, std::span<const float>(noisy));

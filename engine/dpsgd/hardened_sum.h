@@ -58,16 +58,38 @@ struct HardenedScalars {
     std::optional<double> clipped{};
 };
 
-/// The exact sum of a step's contributions: not private until released. One thread.
+/// One unit's contribution; scratch that is used again and again. One thread at a time.
+class HardenedContribution {
+public:
+    /// OutOfMemory: 12 bytes per weight are not there.
+    static Result<HardenedContribution> create(const HardenedLayout& layout);
+
+    /// The place of trained tensor i, to be filled in; all tensors together clipped to C.
+    std::span<float> weights_of(std::size_t i) { return layout_.place_of(i, std::span(whole_)); }
+    /// Rounds the contribution with its scalars, each in [-1/2, 1/2].
+    void round(double shifted_loss, double shifted_clipped);
+
+private:
+    friend class HardenedSum;
+    HardenedContribution(const HardenedLayout& layout, privacy::GridContribution rounded)
+        : layout_(layout), rounded_(std::move(rounded))
+    {
+    }
+    HardenedLayout layout_;
+    std::vector<float> whole_;
+    privacy::GridContribution rounded_;
+};
+
+/// The exact sum of a step's contributions: not private until released. One thread at a time.
 class HardenedSum {
 public:
-    /// OutOfMemory: 20 bytes per weight are not there.
+    /// OutOfMemory: 8 bytes per weight are not there.
     static Result<HardenedSum> create(const HardenedLayout& layout);
 
-    /// The vector of the next contribution; the weights' part is to be filled in, clipped to C.
-    std::span<float> contribution() noexcept { return contribution_; }
-    /// Adds the contribution with its scalars, each in [-1/2, 1/2].
-    Result<> add(double shifted_loss, double shifted_clipped);
+    Result<> add(const HardenedContribution& contribution)
+    {
+        return sum_.add(contribution.rounded_);
+    }
 
     /// Adds the noise and writes the weights' part into `sums` (fp32, contiguous). As
     /// privacy::GridSum::release().
@@ -81,7 +103,6 @@ private:
     }
     HardenedLayout layout_;
     privacy::GridSum sum_;
-    std::vector<float> contribution_;
 };
 
 } // namespace velamen::dpsgd

@@ -58,6 +58,12 @@ Status in_parallel(std::int64_t count, std::int64_t row_cost, const Job& job)
 
 } // namespace
 
+void on_all_threads(std::int64_t count, const std::function<void(std::int64_t, std::int64_t)>& part)
+{
+    const std::int64_t threads = std::max(1, at::get_num_threads());
+    at::parallel_for(0, count, std::max<std::int64_t>(1, (count + threads - 1) / threads), part);
+}
+
 std::pair<at::Tensor, at::Tensor> gram_product(const at::Tensor& gram_a, const at::Tensor& gram_g)
 {
     const std::int64_t units = gram_a.size(0);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <utility>
 
 #include <ATen/core/Tensor.h>
@@ -13,6 +14,11 @@
 #include "kernels/api/private_update.h"
 
 namespace velamen::dpsgd {
+
+/// Calls part(first, last) for ranges of 0 ... count-1, one range a thread; tensor operations
+/// within stay on their thread.
+void on_all_threads(std::int64_t count,
+                    const std::function<void(std::int64_t, std::int64_t)>& part);
 
 /// gram_a, gram_g: [U, T, T]  ->  squared and bound, both [U] double
 std::pair<at::Tensor, at::Tensor> gram_product(const at::Tensor& gram_a, const at::Tensor& gram_g);

@@ -98,8 +98,9 @@ void Grid::round(std::span<const float> contribution, std::span<std::int64_t> ou
     // lowers the scale, and the scale 0 fits.
     double scale = room;
     do {
+        const double factor = scale / divisor;
         for (std::size_t i = 0; i < out.size(); ++i)
-            out[i] = std::llrint(contribution[i] / divisor * scale);
+            out[i] = std::llrint(contribution[i] * factor);
         scale *= 1.0 - 0x1p-20;
     } while (squared_norm(out) > limit);
 }
@@ -127,20 +128,26 @@ Result<GridSum> GridSum::create(const Grid& grid)
 {
     GridSum sum(grid);
     VELAMEN_ASSIGN(sum.sum_, zeros(grid.dimensions()));
-    VELAMEN_ASSIGN(sum.rounded_, zeros(grid.dimensions()));
     return sum;
 }
 
-Result<> GridSum::add(std::span<const float> contribution)
+Result<GridContribution> GridContribution::create(const Grid& grid)
 {
-    VELAMEN_ASSERT(!sum_.empty());
+    GridContribution contribution(grid);
+    VELAMEN_ASSIGN(contribution.values_, zeros(grid.dimensions()));
+    return contribution;
+}
+
+Result<> GridSum::add(const GridContribution& contribution)
+{
+    VELAMEN_ASSERT(!sum_.empty() && contribution.grid_ == grid_
+                   && contribution.values_.size() == sum_.size());
     if (units_ >= kNoiseLimit / grid_.steps())
         return fail(ErrorCode::Refused, "the batch has more units than its exact sum can hold",
                     "draw fewer units, or give the grid fewer steps");
     ++units_;
-    grid_.round(contribution, rounded_);
     for (std::size_t i = 0; i < sum_.size(); ++i)
-        sum_[i] += rounded_[i];
+        sum_[i] += contribution.values_[i];
     return {};
 }
 

@@ -74,18 +74,33 @@ private:
     std::vector<std::int64_t> values_;
 };
 
+/// One contribution on the grid; scratch that is used again and again. One thread at a time.
+class GridContribution {
+public:
+    /// OutOfMemory: 8 D bytes are not there.
+    static Result<GridContribution> create(const Grid& grid);
+    /// Rounded by Grid::round().
+    void set(std::span<const float> contribution) { grid_.round(contribution, values_); }
+
+private:
+    friend class GridSum;
+    explicit GridContribution(const Grid& grid) : grid_(grid) {}
+    Grid grid_;
+    std::vector<std::int64_t> values_;
+};
+
 /// Exact sum of the contributions of a draw's units: not private until released. It cannot
 /// overflow: every contribution is at most G per element, their number is limited to 2^62 / G, and
 /// noise stays below 2^62. Not thread-safe.
 class GridSum {
 public:
-    /// OutOfMemory: 16 D bytes are not there.
+    /// OutOfMemory: 8 D bytes are not there.
     static Result<GridSum> create(const Grid& grid);
     GridSum(GridSum&&) noexcept = default;
     GridSum& operator=(GridSum&&) noexcept = default;
 
-    /// Adds one unit's whole contribution, rounded by Grid::round. Refused: more units than fit.
-    Result<> add(std::span<const float> contribution);
+    /// Adds one unit's whole contribution. The order does not matter. Refused: more units than fit.
+    Result<> add(const GridContribution& contribution);
     /// Sum plus noise, scaled back to the units of the contributions (times C / G); uses up all
     /// three. The step was charged as hardened, with no more noise than there is: anything else
     /// ends the program. An empty sum releases noise alone. `out` has D elements.
@@ -96,7 +111,6 @@ private:
     Grid grid_;
     std::int64_t units_ = 0;
     std::vector<std::int64_t> sum_;
-    std::vector<std::int64_t> rounded_; // scratch of add()
 };
 
 } // namespace velamen::privacy

@@ -163,7 +163,8 @@ Result<Spent> spent_of(std::span<const privacy::LedgerEntry> entries, const std:
     }
     VELAMEN_ASSIGN(const privacy::Bound open,
                    privacy::bound_of(privacy::without_sampling(plan), delta));
-    spent.no_amplification = open.epsilon.value();
+    // After less than an epoch it can be the smaller number, which would be no caution.
+    spent.no_amplification = std::max(open.epsilon.value(), spent.planned);
     VELAMEN_ASSIGN(spent.attacker_rate, privacy::attacker_rate(plan, kFalsePositives));
 
     std::set<std::string> runs;

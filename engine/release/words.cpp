@@ -69,7 +69,11 @@ std::string statement(const Certificate& c)
     std::string curves = c.noise_loss ? "a loss curve" : "";
     if (c.noise_clipped)
         curves += (curves.empty() ? "" : " and ") + std::string("the share of clipped gradients");
-    if (!curves.empty()) text += "; " + curves + " with noise of its own is part of this";
+    const bool are_two = c.noise_loss && c.noise_clipped;
+    if (!curves.empty())
+        text += "; " + curves
+            + (are_two ? ", each with noise of its own, are part of this"
+                       : " with noise of its own is part of this");
     text += ". ";
     if (c.spent.releases > 0)
         text += std::to_string(c.spent.releases)

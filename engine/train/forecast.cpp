@@ -3,6 +3,7 @@
 // What a plan will cost, from public numbers and, for time and memory, from two micro-batches of
 // public random latents.
 
+#include <algorithm>
 #include <chrono>
 
 #include <sys/resource.h>
@@ -30,7 +31,7 @@ Result<Forecast> forecast(const TrainingPlan& plan)
     // batches that the attacker knows (Chua et al., arXiv 2403.17673, call this the shuffled case's
     // lower end).
     VELAMEN_ASSIGN(const Bound open, bound_of(without_sampling(spending), delta));
-    f.epsilon_no_sampling = open.epsilon.value();
+    f.epsilon_no_sampling = std::max(open.epsilon.value(), f.epsilon);
     VELAMEN_ASSIGN(f.attacker_rate, attacker_rate(spending, 0.01));
     VELAMEN_ASSIGN(const auto found,
                    checkpoint::inspect(plan.checkpoint, plan.selection, plan.skip_dead));

@@ -29,6 +29,13 @@ Grid grid_of(std::size_t dimensions, std::int64_t steps, ClippingNorm clip = kUn
     return Grid::create(clip, static_cast<std::int64_t>(dimensions), steps).value();
 }
 
+Result<> add(GridSum& sum, const Grid& grid, const Floats& values)
+{
+    GridContribution contribution = GridContribution::create(grid).value();
+    contribution.set(values);
+    return sum.add(contribution);
+}
+
 /// A hardened step that was charged with this much noise, from a ledger of its own.
 SpentStep spent(double noise = 1.0, bool is_hardened = true)
 {
@@ -210,7 +217,7 @@ TEST(GridSum, IsTheSlowSumOfIntegersPlusTheNoise)
         for (float& value : values)
             value = normal(random) * (unit % 3 == 0 ? 1e-3F : 10.0F);
         if (unit == 50) values[7] = std::numeric_limits<float>::quiet_NaN();
-        ASSERT_TRUE(sum.add(values));
+        ASSERT_TRUE(add(sum, grid, values));
         const Integers steps = rounded(grid, values);
         for (std::size_t i = 0; i < kDimensions; ++i)
             slow[i] += steps[i];
@@ -249,8 +256,8 @@ TEST(GridSum, RefusesTheUnitThatCouldOverflowIt)
     GridSum sum = GridSum::create(grid).value();
     const Floats largest{1e30F};
     for (int unit = 0; unit < 1 << 22; ++unit)
-        ASSERT_TRUE(sum.add(largest));
-    const auto refused = sum.add(largest);
+        ASSERT_TRUE(add(sum, grid, largest));
+    const auto refused = add(sum, grid, largest);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, ErrorCode::Refused);
     GridNoise noise = GridNoise::draw(grid, NoiseMultiplier::literal(1000.0), stream_of(7)).value();
@@ -277,7 +284,7 @@ TEST(GridSum, IsReleasedOnceAndOnlyWithNoiseOfItsGrid)
     GridSum sum = GridSum::create(grid).value();
     std::move(sum).release(noise(grid), spent(), out);
     EXPECT_DEATH(std::move(sum).release(noise(grid), spent(), out), "!sum.empty"); // NOLINT
-    EXPECT_DEATH(static_cast<void>(sum.add(out)), "!sum_.empty");                  // NOLINT
+    EXPECT_DEATH(static_cast<void>(add(sum, grid, out)), "!sum_.empty");           // NOLINT
     EXPECT_DEATH(GridSum::create(grid).value().release(noise(grid), spent(1.01), out), "sigma");
     EXPECT_DEATH(GridSum::create(grid).value().release(noise(grid), spent(1.0, false), out),
                  "is_hardened");
