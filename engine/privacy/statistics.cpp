@@ -116,7 +116,7 @@ void add_noise(std::span<const std::int64_t> sums, const Noise& noise, core::Sec
 /// norms follow.
 bool orthogonalise(std::span<double> p, std::span<double> q, double& pp, double& qq)
 {
-    constexpr double kSmall = 1e-15;
+    constexpr double kSmall = 1e-14; // of both norms: above the rounding of 512 products
     const double pq = std::inner_product(p.begin(), p.end(), q.begin(), 0.0);
     if (std::abs(pq) <= kSmall * std::sqrt(pp * qq)) return false;
     const double zeta = (qq - pp) / (2.0 * pq);
@@ -133,11 +133,11 @@ bool orthogonalise(std::span<double> p, std::span<double> q, double& pp, double&
 }
 
 /// Replaces a symmetric positive definite matrix by rows that are eigenvectors, each as long as its
-/// eigenvalue, which are returned: one-sided Jacobi rotations (Golub and Van Loan, "Matrix
-/// Computations", section 8.6.3).
+/// eigenvalue, which goes to `values`: one-sided Jacobi rotations (Hestenes, Journal of SIAM 6,
+/// 1958).
 void turn_to_eigenvectors(std::span<double> rows, std::span<double> values)
 {
-    constexpr int kMostSweeps = 60; // about ten are needed
+    constexpr int kMostSweeps = 60; // far fewer are needed
     const std::size_t n = values.size();
     const auto row = [&](std::size_t k) { return rows.subspan(k * n, n); };
     const auto square = [&](std::size_t k) {

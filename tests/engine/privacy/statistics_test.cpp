@@ -358,18 +358,29 @@ TEST(MomentSum, RefusesRowsThatAreNotWholeAndTakesNoneOfThem)
 }
 
 // 2^26 units of 2^36 steps fill a sum to 2^62; the largest noise still fits beside it.
-TEST(VoteSum, RefusesTheUnitThatCouldOverflowIt)
+TEST(Statistics, RefuseTheUnitThatCouldOverflowTheirSum)
 {
     Rights rights;
-    VoteSum sum = vote_sum(1);
-    for (int unit = 0; unit < 1 << 26; ++unit)
-        ASSERT_TRUE(sum.add_vote(0));
-    EXPECT_EQ(sum.add_vote(0).error().code, ErrorCode::Refused);
-    EXPECT_EQ(sum.add(Floats{1.0F}).error().code, ErrorCode::Refused);
-    const auto counts = std::move(sum).release(
-        rights.reserve(votes_charge(LaplaceNoise{noise_of(0x1p20)})), rights.key());
+    VoteSum votes = vote_sum(1);
+    MomentSum moments = moment_sum(1, 1, kUnit, 0.999);
+    const Floats ones(1 << 20, 1.0F);
+    for (int part = 0; part < 64; ++part) {
+        ASSERT_TRUE(moments.add(ones));
+        ASSERT_TRUE(part == 0 || votes.add(ones).has_value());
+    }
+    for (int unit = 0; unit < 1 << 20; ++unit)
+        ASSERT_TRUE(votes.add_vote(0));
+    EXPECT_EQ(moments.add(Floats{1.0F}).error().code, ErrorCode::Refused);
+    EXPECT_EQ(votes.add(Floats{1.0F}).error().code, ErrorCode::Refused);
+    EXPECT_EQ(votes.add_vote(0).error().code, ErrorCode::Refused);
+    const auto charge = votes_charge(LaplaceNoise{noise_of(0x1p20)});
+    const auto counts = std::move(votes).release(rights.reserve(charge), rights.key());
     ASSERT_TRUE(counts);
     EXPECT_NEAR(counts->at(0), 0x1p26, 36.8 * 0x1p20);
+    const auto released =
+        std::move(moments).release(rights.reserve(moments_charge(noise_of(0x1p20))), rights.key());
+    ASSERT_TRUE(released);
+    EXPECT_NEAR(released->mean.at(0), 0x1p26, 8.6 * 0x1p20);
 }
 
 std::vector<NoisyRelease> wrong_charges()
