@@ -23,7 +23,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             json[key][inner] = part;
     }
     const auto certificate = release::certificate_from(json);
-    if (!certificate) return 0;
+    if (!certificate) {
+        fuzz::require(!certificate.error().message.empty(), "a refusal says why");
+        return 0;
+    }
+    const io::Json& mechanism = *json.find("mechanism"); // it is there: the certificate was read
+    const io::Json* clipped = mechanism.find("noise_clipped");
+    const bool is_released = clipped != nullptr && !clipped->is_null();
+    fuzz::require(certificate->noise_clipped.has_value() == is_released, "released or not");
+    fuzz::require(!is_released || certificate->noise_clipped == *mechanism.number("noise_clipped"),
+                  "with its noise");
+    fuzz::require(certificate->is_hardened == *mechanism.flag("hardened"), "hardened or not");
+    fuzz::require(certificate->spent.releases == *mechanism.integer("releases_beside_training"),
+                  "releases beside training are counted");
     const io::Json written = release::to_json(*certificate);
     const auto again = release::certificate_from(written);
     fuzz::require(again.has_value(), "what was written can be read");

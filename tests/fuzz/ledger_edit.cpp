@@ -4,15 +4,64 @@
 // last line can only be checked by a head that was recorded elsewhere).
 
 #include <algorithm>
+#include <limits>
 
 #include "engine/core/hash.h"
 #include "engine/privacy/ledger_line.h"
 #include "tests/fuzz/fuzz.h"
 
+namespace {
+
+using namespace velamen::privacy;
+
+/// Every type of event that a line can hold, each with and without what it may lack.
+LedgerEvent event_of_kind(unsigned kind, double rate, double noise, std::int64_t times)
+{
+    const SubsampledGaussian step{SamplingRate::create(rate).value(),
+                                  NoiseMultiplier::create(noise).value()};
+    const NoisyRelease release{"search", Guarantee{Epsilon::literal(0.5), 1e-8}, times};
+    const auto released = [&](const Event& event) {
+        NoisyRelease made = release;
+        made.event = event;
+        return made;
+    };
+    TrainingSteps steps{
+        .rate = rate, .noise_gradient = noise, .noise_effective = 0.5 * noise, .steps = times};
+    switch (kind % 10) {
+    case 0:
+        return released(SubsampledGaussian{SamplingRate::literal(1.0), step.noise});
+    case 1:
+        return released(LaplaceNoise{step.noise});
+    case 2:
+        return release;
+    case 3:
+        return released(BestOfRuns{step, Steps::literal(100), {10.0, rate}});
+    case 4:
+        return released(
+            BestOfRuns{step, Steps::literal(9), {2.0, std::numeric_limits<double>::infinity()}});
+    case 5:
+        steps.is_hardened = true;
+        break;
+    case 6:
+        steps.cap = DrawCap{.units = 10'000, .cap = 300};
+        break;
+    case 7:
+        steps.noise_loss = 4.0 * noise;
+        break;
+    case 8:
+        steps.noise_clipped = 4.0 * noise;
+        break;
+    default:
+        break;
+    }
+    return steps;
+}
+
+} // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
     using namespace velamen;
-    using namespace velamen::privacy;
     if (size < 8) return 0;
     const std::size_t lines = 2 + data[0] % 5;
     std::string text, prev = no_hash();
@@ -22,11 +71,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         entry.seq = static_cast<std::int64_t>(i);
         entry.prev = prev;
         entry.run = data[1] % 2 == 0 ? "a" : "b";
-        TrainingSteps steps;
-        steps.rate = (1 + data[2]) / 256.0;
-        steps.noise_gradient = steps.noise_effective = 1.0 + data[3 + i % 4];
-        steps.steps = 1 + data[1] % 32;
-        entry.event = steps;
+        entry.event = event_of_kind(static_cast<unsigned>(data[0] / 5 + i), (1 + data[2]) / 256.0,
+                                    1.0 + data[3 + i % 4], 1 + data[1] % 32);
+        fuzz::require(check_entry(entry).has_value(), "the true lines are valid");
         const std::string line = line_of(entry);
         prev = core::sha256_hex(line);
         last = text.size();

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// One ledger line: both readers agree, and what was read is written and read again as the same.
+// One ledger line of any kind: both readers agree, what was read is written and read again as the
+// same, and has a divergence or none.
 
+#include <variant>
+
+#include "engine/privacy/composition.h"
 #include "engine/privacy/ledger_line.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -19,5 +23,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto again = entry_of(written);
     fuzz::require(again.has_value(), "what was written can be read");
     fuzz::require(line_of(*again) == written, "and is the same");
+    const auto event = event_of(entry->event);
+    fuzz::require(event.has_value(), "accountants know it");
+    if (std::holds_alternative<CappedGaussian>(*event)) return 0; // takes a while
+    const RenyiPart part = renyi_of(*event, 2.0, entry->neighbours);
+    fuzz::require(part.divergence >= 0.0 && part.failure >= 0.0, "a divergence is never negative");
     return 0;
 }
