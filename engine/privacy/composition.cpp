@@ -15,7 +15,7 @@
 #include "engine/privacy/checked.h"
 #include "engine/privacy/mechanisms.h"
 #include "engine/privacy/overloaded.h"
-#include "engine/privacy/pld_refine.h"
+#include "engine/privacy/pld/refine.h"
 #include "engine/privacy/renyi.h"
 
 namespace velamen::privacy {

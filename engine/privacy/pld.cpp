@@ -11,7 +11,7 @@
 
 #include "engine/privacy/accountant.h"
 #include "engine/privacy/checked.h"
-#include "engine/privacy/pld_refine.h"
+#include "engine/privacy/pld/refine.h"
 
 namespace velamen::privacy {
 namespace {

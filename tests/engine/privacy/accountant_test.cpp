@@ -10,8 +10,8 @@
 
 #include "engine/privacy/accountant.h"
 #include "engine/privacy/normal.h"
-#include "engine/privacy/pld_compose.h"
-#include "engine/privacy/pld_pmf.h"
+#include "engine/privacy/pld/compose.h"
+#include "engine/privacy/pld/pmf.h"
 
 namespace velamen::privacy {
 namespace {

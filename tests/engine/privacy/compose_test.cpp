@@ -8,8 +8,8 @@
 #include <gtest/gtest.h>
 
 #include "engine/privacy/accountant.h"
-#include "engine/privacy/pld_compose.h"
-#include "engine/privacy/pld_sketch.h"
+#include "engine/privacy/pld/compose.h"
+#include "engine/privacy/pld/sketch.h"
 
 namespace velamen::privacy {
 namespace {

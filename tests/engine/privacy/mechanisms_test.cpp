@@ -13,8 +13,8 @@
 #include "engine/privacy/composition.h"
 #include "engine/privacy/mechanisms.h"
 #include "engine/privacy/normal.h"
-#include "engine/privacy/pld_compose.h"
-#include "engine/privacy/pld_event.h"
+#include "engine/privacy/pld/compose.h"
+#include "engine/privacy/pld/event.h"
 #include "engine/privacy/renyi.h"
 
 namespace velamen::privacy {

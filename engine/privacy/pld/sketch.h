@@ -8,7 +8,7 @@
 #include <limits>
 #include <vector>
 
-#include "engine/privacy/pld_pmf.h"
+#include "engine/privacy/pld/pmf.h"
 
 namespace velamen::privacy {
 

@@ -7,7 +7,7 @@
 // differences of delta(epsilon), as the paper writes them, lose ten digits at h = 1e-4. Exchanging
 // the two distributions mirrors the grid, so the direction "add" is the same cells times e^-loss.
 
-#include "engine/privacy/pld_pmf.h"
+#include "engine/privacy/pld/pmf.h"
 
 #include <algorithm>
 #include <array>
@@ -17,7 +17,7 @@
 
 #include "engine/core/assert.h"
 #include "engine/privacy/normal.h"
-#include "engine/privacy/quadrature.h"
+#include "engine/privacy/pld/quadrature.h"
 
 namespace velamen::privacy {
 namespace {

@@ -11,7 +11,7 @@
 //    w = 0, since all weights of the series are positive: that is part of the error;
 //  - the error by rounding of each frequency, and so of their sum, is part of it as well.
 
-#include "engine/privacy/pld_tail.h"
+#include "engine/privacy/pld/tail.h"
 
 #include <algorithm>
 #include <cmath>

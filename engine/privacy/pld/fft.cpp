@@ -3,7 +3,7 @@
 // FFTW behind one lock: its planner is the only part that is not thread-safe. The plans of the last
 // few lengths are kept, since making one costs as much as a transform.
 
-#include "engine/privacy/fft.h"
+#include "engine/privacy/pld/fft.h"
 
 #include <limits>
 #include <list>

@@ -3,7 +3,7 @@
 // Atoms are as dense as the grid around no loss, where rare draws have nearly all of their mass,
 // and a fixed fraction of the loss apart further out.
 
-#include "engine/privacy/pld_sketch.h"
+#include "engine/privacy/pld/sketch.h"
 
 #include <algorithm>
 #include <cmath>

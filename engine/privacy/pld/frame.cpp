@@ -4,7 +4,7 @@
 // where K is the cumulant function of the sum, l the tilt and l' any larger one (smaller for the
 // lower end). K(l') may be replaced by anything larger, K(l) is exact.
 
-#include "engine/privacy/pld_frame.h"
+#include "engine/privacy/pld/frame.h"
 
 #include <algorithm>
 #include <cmath>

@@ -3,7 +3,7 @@
 // Every simplification here replaces an event by one that it is a post-processing of, so it can
 // only raise the answer.
 
-#include "engine/privacy/pld_plan.h"
+#include "engine/privacy/pld/plan.h"
 
 #include <algorithm>
 #include <cmath>

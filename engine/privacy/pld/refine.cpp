@@ -5,7 +5,7 @@
 // not fit into memory) and is halved until that changes the answer by less than 0.1 %; the change
 // is foretold from the doubled grid, as the error falls at least linearly.
 
-#include "engine/privacy/pld_refine.h"
+#include "engine/privacy/pld/refine.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,7 +14,7 @@
 
 #include "engine/privacy/checked.h"
 #include "engine/privacy/normal.h"
-#include "engine/privacy/pld_compose.h"
+#include "engine/privacy/pld/compose.h"
 
 namespace velamen::privacy {
 namespace {

@@ -8,17 +8,17 @@
 // wraps to the top. After many steps only a few low frequencies are left, and the answer is a short
 // sum over them; else the whole window is transformed back.
 
-#include "engine/privacy/pld_compose.h"
+#include "engine/privacy/pld/compose.h"
 
 #include <algorithm>
 #include <cmath>
 #include <deque>
 #include <limits>
 
-#include "engine/privacy/fft.h"
-#include "engine/privacy/pld_frame.h"
-#include "engine/privacy/pld_tail.h"
-#include "engine/privacy/pld_window.h"
+#include "engine/privacy/pld/fft.h"
+#include "engine/privacy/pld/frame.h"
+#include "engine/privacy/pld/tail.h"
+#include "engine/privacy/pld/window.h"
 
 namespace velamen::privacy {
 namespace {

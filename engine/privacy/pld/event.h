@@ -8,7 +8,7 @@
 
 #include <variant>
 
-#include "engine/privacy/pld_pmf.h"
+#include "engine/privacy/pld/pmf.h"
 
 namespace velamen::privacy {
 
@@ -48,7 +48,7 @@ struct GuaranteeLoss {
 
 using LossEvent = std::variant<SampledLoss, ReplaceLoss, CappedLoss, LaplaceLoss, GuaranteeLoss>;
 
-/// As loss_range and discretise of pld_pmf.h, for every kind.
+/// As loss_range and discretise of pmf.h, for every kind.
 LossRange loss_range(const LossEvent& event, double log_mass);
 LossPmfPair discretise(const LossEvent& event, double step, double log_mass);
 

@@ -2,12 +2,12 @@
 //
 // Composition by powers of whole spectra.
 
-#include "engine/privacy/pld_window.h"
+#include "engine/privacy/pld/window.h"
 
 #include <array>
 #include <complex>
 
-#include "engine/privacy/fft.h"
+#include "engine/privacy/pld/fft.h"
 
 namespace velamen::privacy {
 namespace {

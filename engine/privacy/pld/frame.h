@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <span>
 
-#include "engine/privacy/pld_spectrum.h"
+#include "engine/privacy/pld/spectrum.h"
 
 namespace velamen::privacy {
 

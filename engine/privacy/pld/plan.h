@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "engine/privacy/events.h"
-#include "engine/privacy/pld_event.h"
-#include "engine/privacy/pld_spectrum.h"
+#include "engine/privacy/pld/event.h"
+#include "engine/privacy/pld/spectrum.h"
 
 namespace velamen::privacy {
 

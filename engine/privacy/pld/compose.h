@@ -10,8 +10,8 @@
 #include <optional>
 #include <span>
 
-#include "engine/privacy/pld_pmf.h"
-#include "engine/privacy/pld_spectrum.h"
+#include "engine/privacy/pld/pmf.h"
+#include "engine/privacy/pld/spectrum.h"
 
 namespace velamen::privacy {
 

@@ -14,7 +14,7 @@
 #include <tuple>
 #include <vector>
 
-#include "engine/privacy/pld_sketch.h"
+#include "engine/privacy/pld/sketch.h"
 
 namespace velamen::privacy {
 

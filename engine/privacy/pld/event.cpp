@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Losses with atoms, mixtures, and the choice between the kinds. An atom or a density between two
-// grid points is split as pld_pmf.cpp says: both distributions keep their mass.
+// grid points is split as pmf.cpp says: both distributions keep their mass.
 
-#include "engine/privacy/pld_event.h"
+#include "engine/privacy/pld/event.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "engine/privacy/overloaded.h"
-#include "engine/privacy/quadrature.h"
+#include "engine/privacy/pld/quadrature.h"
 
 namespace velamen::privacy {
 namespace {

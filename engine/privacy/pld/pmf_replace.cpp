@@ -3,7 +3,7 @@
 // Connect-the-dots for the replacement of one unit: both distributions are mixtures, p = (1-q)
 // phi(z) + q phi(z + mu) and r(z) = p(-z), in units z = x / sigma with mu = 1 / sigma. Where the
 // loss is epsilon, mu z = -epsilon/2 - asinh((1-q)/q e^(mu^2/2) sinh(epsilon/2)). With that the
-// common part (1-q) phi drops out of what the cells of pld_pmf.cpp need:
+// common part (1-q) phi drops out of what the cells of pmf.cpp need:
 //   p - e^epsilon r = q (e^epsilon phi(z - mu) (e^x - 1) - phi(z + mu) (e^-x - 1)), x = mu (z_0 -
 //   z),
 // a sum of two terms of equal sign. Exchanging the distributions mirrors z, so both directions have
@@ -15,8 +15,8 @@
 
 #include "engine/core/assert.h"
 #include "engine/privacy/normal.h"
-#include "engine/privacy/pld_pmf.h"
-#include "engine/privacy/quadrature.h"
+#include "engine/privacy/pld/pmf.h"
+#include "engine/privacy/pld/quadrature.h"
 
 namespace velamen::privacy {
 namespace {

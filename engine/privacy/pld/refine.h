@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "engine/privacy/accountant.h"
-#include "engine/privacy/pld_plan.h"
+#include "engine/privacy/pld/plan.h"
 
 namespace velamen::privacy {
 

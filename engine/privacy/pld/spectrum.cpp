@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The coarser grid needs no transform of its own. Its pmf is y_m = x_2m + a x_(2m-1) + b x_(2m+1)
-// (coarsen() in pld_pmf.cpp), a filter and every second cell of it: the mean of the filtered
+// (coarsen() in pmf.cpp), a filter and every second cell of it: the mean of the filtered
 // spectrum at w and at w + pi.
 
-#include "engine/privacy/pld_spectrum.h"
+#include "engine/privacy/pld/spectrum.h"
 
 #include <algorithm>
 #include <array>
@@ -12,7 +12,7 @@
 #include <complex>
 #include <numbers>
 
-#include "engine/privacy/fft.h"
+#include "engine/privacy/pld/fft.h"
 
 namespace velamen::privacy {
 namespace {

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <vector>
 
-#include "engine/privacy/pld_frame.h"
+#include "engine/privacy/pld/frame.h"
 
 namespace velamen::privacy {
 
