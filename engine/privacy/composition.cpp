@@ -13,6 +13,7 @@
 #include <boost/math/special_functions/beta.hpp>
 
 #include "engine/privacy/checked.h"
+#include "engine/privacy/explain.h"
 #include "engine/privacy/mechanisms.h"
 #include "engine/privacy/overloaded.h"
 #include "engine/privacy/pld/refine.h"
@@ -443,6 +444,36 @@ Result<double> attacker_rate(std::span<const Spending> all, double false_positiv
             return curve.true_positive_rate(all.front().times, false_positive_rate);
         }
     return renyi_attacker_rate(all, false_positive_rate);
+}
+
+Result<NoiseMultiplier> calibrate_beside(std::span<const Spending> others, Epsilon target,
+                                         Delta delta, SamplingRate rate, Steps steps,
+                                         bool is_hardened)
+{
+    std::vector<Spending> all(others.begin(), others.end());
+    all.push_back({Guarantee{target, 0.0}, steps}); // its place
+    const auto epsilon_at = [&](double log_noise) -> Result<Epsilon> {
+        const SubsampledGaussian step{rate, checked<NoiseMultiplier>(std::exp(log_noise))};
+        all.back().event = is_hardened ? Event(SubsampledDiscreteGaussian{step}) : Event(step);
+        VELAMEN_ASSIGN(const Bound bound, bound_of(all, delta));
+        return bound.epsilon;
+    };
+    constexpr double kPrecision = 1e-4, kMostNoise = 1e9, kLeastNoise = 1e-3;
+    double enough = std::log(kMostNoise), little = std::log(kLeastNoise);
+    VELAMEN_ASSIGN(const Epsilon least, epsilon_at(enough));
+    if (least > target)
+        return fail(ErrorCode::Refused,
+                    "epsilon " + epsilon_text(target) + " cannot be reached, however much noise "
+                        + "the steps get",
+                    "the nearest is epsilon " + epsilon_text(least));
+    VELAMEN_ASSIGN(const Epsilon most, epsilon_at(little));
+    if (most <= target) return checked<NoiseMultiplier>(kLeastNoise);
+    while (enough - little > kPrecision) {
+        const double middle = 0.5 * (enough + little);
+        VELAMEN_ASSIGN(const Epsilon epsilon, epsilon_at(middle));
+        (epsilon <= target ? enough : little) = middle;
+    }
+    return checked<NoiseMultiplier>(std::exp(enough));
 }
 
 } // namespace velamen::privacy
