@@ -13,6 +13,7 @@
 #include "engine/core/hash.h"
 #include "engine/image/codec.h"
 #include "engine/privacy/composition.h"
+#include "engine/release/certificate.h"
 #include "engine/release/release.h"
 #include "tests/support/temp_dir.h"
 
