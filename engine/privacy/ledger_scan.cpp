@@ -133,7 +133,7 @@ std::optional<LedgerEntry> scan_line(std::string_view line)
         && scan.is_done();
     if (!is_read) return std::nullopt;
     event.is_hardened = type != "poisson_subsampled_gaussian";
-    entry.event = std::move(event);
+    entry.event = event;
     if (type_of(entry.event) != type) return std::nullopt;
     return entry;
 }

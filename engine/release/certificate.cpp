@@ -20,6 +20,7 @@ using io::Json;
 
 constexpr std::int64_t kVersion = 1;
 constexpr double kFalsePositives = 0.01;
+constexpr std::int64_t kMostImages = 1'000'000'000'000;
 constexpr const char* kAccountant = "privacy loss distribution, connect the dots";
 constexpr const char* kCrossCheck = "Renyi divergence";
 constexpr double kGrid = 1e-4;
@@ -319,8 +320,12 @@ Result<Certificate> certificate_from(const Json& json)
     VELAMEN_ASSIGN(c.classes, json.texts("classes"));
     VELAMEN_ASSIGN(const Json images, part(json, "images"));
     VELAMEN_ASSIGN(const Json per_class, part(images, "per_class"));
+    std::int64_t total = 0;
     for (const auto& [name, count] : *per_class.if_object()) {
         VELAMEN_ASSIGN(const std::int64_t number, per_class.integer(name));
+        if (number < 0 || number > kMostImages - total)
+            return fail(ErrorCode::Corrupt, "the numbers of images are out of range");
+        total += number;
         c.images.emplace_back(name, number);
     }
     VELAMEN_ASSIGN(c.manifest_sha256, images.text("manifest_sha256"));

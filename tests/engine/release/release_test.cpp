@@ -13,6 +13,7 @@
 #include "engine/core/hash.h"
 #include "engine/image/codec.h"
 #include "engine/privacy/composition.h"
+#include "engine/release/certificate.h"
 #include "engine/release/release.h"
 #include "tests/support/temp_dir.h"
 
@@ -431,6 +432,30 @@ TEST(Release, AddsUpAllRunsOfTheDataset)
     const Written written(request);
     EXPECT_EQ(written.summary.status, "Valid");
     EXPECT_GT(written.summary.epsilon_dataset, written.summary.epsilon_spent * 1.2);
+    const auto result = verify(written.dir.path() / "set.zip");
+    EXPECT_TRUE(result->is_valid) << findings(*result);
+}
+
+TEST(Certificate, RefusesNumbersOfImagesThatNoReleaseHas)
+{
+    for (const std::int64_t count : {std::int64_t{-1}, std::numeric_limits<std::int64_t>::max()}) {
+        io::Json json = to_json(Certificate{});
+        json["images"]["per_class"]["a"] = count;
+        json["images"]["per_class"]["b"] = count;
+        EXPECT_EQ(certificate_from(json).error().code, ErrorCode::Corrupt) << count;
+    }
+}
+
+TEST(Release, OfAHardenedRunIsValidByItsRenyiBound)
+{
+    auto plan = plan_of();
+    plan.privacy.hardened = true;
+    plan.privacy.noise_clipped = 16.0;
+    plan.privacy.noise_gradient = 2.2;
+    plan.privacy.epsilon = 8.0;
+    const Written written(request_of(plan));
+    EXPECT_EQ(written.summary.status, "Valid");
+    EXPECT_DOUBLE_EQ(written.summary.epsilon_spent, written.summary.epsilon_rdp);
     const auto result = verify(written.dir.path() / "set.zip");
     EXPECT_TRUE(result->is_valid) << findings(*result);
 }
