@@ -87,6 +87,7 @@ Json optimiser_json(const OptimiserPlan& o)
     json["ema_decay"] = o.ema_decay;
     json["clipping_norm"] = o.clipping_norm;
     json["class_dropout"] = o.class_dropout;
+    json["warm_start_steps"] = o.warm_start_steps;
     json["noise_multiplicity"] = o.noise_multiplicity;
     return json;
 }
@@ -105,6 +106,7 @@ Result<OptimiserPlan> optimiser_from(const Json& json)
     VELAMEN_ASSIGN(o.ema_decay, json.number("ema_decay"));
     VELAMEN_ASSIGN(o.clipping_norm, json.number("clipping_norm"));
     VELAMEN_ASSIGN(o.class_dropout, json.number("class_dropout"));
+    VELAMEN_ASSIGN(o.warm_start_steps, json.integer_or("warm_start_steps", 200));
     VELAMEN_ASSIGN(o.noise_multiplicity, json.integer("noise_multiplicity"));
     return o;
 }
@@ -160,6 +162,8 @@ Result<> check(const TrainingPlan& plan)
     VELAMEN_TRY(check_range("class dropout", o.class_dropout, 0.0, 1.0));
     VELAMEN_TRY(
         check_range("noise multiplicity", static_cast<double>(o.noise_multiplicity), 1, 64));
+    VELAMEN_TRY(
+        check_range("warm-start steps", static_cast<double>(o.warm_start_steps), 0, 100'000));
     VELAMEN_TRY(check_range("micro-batch", static_cast<double>(plan.micro_batch), 1, 1 << 20));
     if (std::abs(p.rate * static_cast<double>(p.public_units)
                  - static_cast<double>(p.expected_batch))

@@ -57,6 +57,7 @@ struct OptimiserPlan {
     double ema_decay = 0.9;              ///< per optimiser step
     double clipping_norm = 0.01;         ///< C
     double class_dropout = 0.1;          ///< share of draws with the null class, for guidance
+    std::int64_t warm_start_steps = 200; ///< public ones, where there is a warm start
     std::int64_t noise_multiplicity = 1; ///< K draws of (t, noise) a unit and step
 };
 

@@ -8,13 +8,14 @@
 
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/diffusion/schedule.h"
+#include "engine/nn/autoencoder/model.h"
+#include "engine/nn/unet/model.h"
 #include "engine/train/public/adamw.h"
 
 namespace velamen::train {
 
 namespace {
 
-constexpr std::int64_t kIterations = 200;
 constexpr std::int64_t kBatch = 256;
 constexpr double kRate = 5e-4;
 constexpr double kTableRate = 1e-2;
@@ -100,7 +101,7 @@ Result<> learn_class_moments(PrivateModel& model, const privacy::ClassMoments& m
     const auto& unet = model.checkpoint().unet().config();
     const auto& vae = model.checkpoint().autoencoder().config();
     const std::int64_t side = vae.sample_size / vae.factor();
-    MomentRows rows(moments, {unet.in_channels, side, side}, plan,
+    MomentRows rows(moments, std::vector<std::int64_t>{unet.in_channels, side, side}, plan,
                     model.checkpoint().schedule().num_train_timesteps(), model.null_class());
     NamedTensors table, rest;
     for (const auto& entry : model.trained())
@@ -108,11 +109,12 @@ Result<> learn_class_moments(PrivateModel& model, const privacy::ClassMoments& m
             .emplace_back(entry.name, entry.tensor);
     const AdamWOptions options{.beta2 = 0.99, .weight_decay = 0.0};
     AdamW slow(rest, options), fast(table, options);
-    for (std::int64_t step = 0; step < kIterations; ++step) {
+    const std::int64_t steps = plan.optimiser.warm_start_steps;
+    for (std::int64_t step = 0; step < steps; ++step) {
         if (stop.stop_requested())
             return fail(ErrorCode::Cancelled, "the run was stopped during its warm start",
                         "what the warm start released stays spent; resuming begins without it");
-        counter(step, kIterations);
+        counter(step, steps);
         slow.zero_gradients();
         fast.zero_gradients();
         model.public_loss(rows.draw()).backward();
@@ -121,8 +123,8 @@ Result<> learn_class_moments(PrivateModel& model, const privacy::ClassMoments& m
         if (!table.empty()) fast.step(kTableRate * rise);
     }
     for (const auto& entry : model.trained())
-        entry.tensor.mutable_grad() = {}; // private steps refuse ordinary gradients
-    counter(kIterations, kIterations);
+        entry.tensor.mutable_grad() = at::Tensor(); // private steps refuse ordinary gradients
+    counter(steps, steps);
     return {};
 }
 
