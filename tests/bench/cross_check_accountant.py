@@ -36,7 +36,7 @@ def reference(plan, interval):
 def difference(ours, theirs):
     if ours == theirs:
         return 0.0
-    return (ours - theirs) / max(theirs, 1e-3)  # absolute for epsilons that protect from everything
+    return (ours - theirs) / max(theirs, 1e-7)
 
 
 def main():
@@ -61,7 +61,7 @@ def main():
         theirs = reference(plan, 1e-4)
         theirs_seconds += time.perf_counter() - start
         interval = 1e-4
-        while difference(ours, theirs) < -BELOW and interval > 2e-6:
+        while difference(ours, theirs) < -BELOW and interval > 2e-7:
             interval /= 4
             theirs = min(theirs, reference(plan, interval))
             refined += 1
