@@ -12,6 +12,7 @@
 
 #include <boost/math/special_functions/beta.hpp>
 
+#include "engine/privacy/calibration.h"
 #include "engine/privacy/checked.h"
 #include "engine/privacy/explain.h"
 #include "engine/privacy/mechanisms.h"
@@ -455,7 +456,11 @@ Result<NoiseMultiplier> calibrate_beside(std::span<const Spending> others, Epsil
     const auto epsilon_at = [&](double log_noise) -> Result<Epsilon> {
         const SubsampledGaussian step{rate, checked<NoiseMultiplier>(std::exp(log_noise))};
         all.back().event = is_hardened ? Event(SubsampledDiscreteGaussian{step}) : Event(step);
-        VELAMEN_ASSIGN(const Bound bound, bound_of(all, delta));
+        if (!is_hardened && std::ranges::none_of(others, [](const Spending& s) {
+                return is_renyi_only(s.event);
+            }))
+            return composed_epsilon(all, delta);
+        VELAMEN_ASSIGN(const RdpBound bound, composed_rdp(all, delta));
         return bound.epsilon;
     };
     constexpr double kPrecision = 1e-4, kMostNoise = 1e9, kLeastNoise = 1e-3;
@@ -466,8 +471,18 @@ Result<NoiseMultiplier> calibrate_beside(std::span<const Spending> others, Epsil
                     "epsilon " + epsilon_text(target) + " cannot be reached, however much noise "
                         + "the steps get",
                     "the nearest is epsilon " + epsilon_text(least));
-    VELAMEN_ASSIGN(const Epsilon most, epsilon_at(little));
-    if (most <= target) return checked<NoiseMultiplier>(kLeastNoise);
+    // What the steps need alone is too little, but not by much.
+    if (const auto alone = calibrate_noise(target, delta, rate, steps)) {
+        little = std::max(little, std::log(alone->value()) - 2.0 * kPrecision);
+        for (double more = 1.0 / 64.0; little + more < enough; more *= 2.0) {
+            VELAMEN_ASSIGN(const Epsilon epsilon, epsilon_at(little + more));
+            if (epsilon <= target) {
+                enough = little + more;
+                break;
+            }
+            little += more;
+        }
+    }
     while (enough - little > kPrecision) {
         const double middle = 0.5 * (enough + little);
         VELAMEN_ASSIGN(const Epsilon epsilon, epsilon_at(middle));
