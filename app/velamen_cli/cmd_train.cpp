@@ -155,6 +155,8 @@ void addTrain(CLI::App& app, Context& context)
     plan->add_flag("--clipped-fraction", p->request.release_clipped_fraction,
                    "Release the share of clipped units with noise of its own, at about 1 % of "
                    "epsilon");
+    plan->add_flag("--warm-start", p->request.warm_start,
+                   "Begin at noisy means of the classes, released once and counted in epsilon");
     plan->add_flag("--hardened", p->request.hardened,
                    "Discrete noise on an integer grid, against attacks on floating-point noise; "
                    "slower, and epsilon is the Renyi bound");

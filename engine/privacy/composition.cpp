@@ -12,7 +12,9 @@
 
 #include <boost/math/special_functions/beta.hpp>
 
+#include "engine/privacy/calibration.h"
 #include "engine/privacy/checked.h"
+#include "engine/privacy/explain.h"
 #include "engine/privacy/mechanisms.h"
 #include "engine/privacy/overloaded.h"
 #include "engine/privacy/pld/refine.h"
@@ -443,6 +445,50 @@ Result<double> attacker_rate(std::span<const Spending> all, double false_positiv
             return curve.true_positive_rate(all.front().times, false_positive_rate);
         }
     return renyi_attacker_rate(all, false_positive_rate);
+}
+
+Result<NoiseMultiplier> calibrate_beside(std::span<const Spending> others, Epsilon target,
+                                         Delta delta, SamplingRate rate, Steps steps,
+                                         bool is_hardened)
+{
+    std::vector<Spending> all(others.begin(), others.end());
+    all.push_back({Guarantee{target, 0.0}, steps}); // its place
+    const auto epsilon_at = [&](double log_noise) -> Result<Epsilon> {
+        const SubsampledGaussian step{rate, checked<NoiseMultiplier>(std::exp(log_noise))};
+        all.back().event = is_hardened ? Event(SubsampledDiscreteGaussian{step}) : Event(step);
+        if (!is_hardened && std::ranges::none_of(others, [](const Spending& s) {
+                return is_renyi_only(s.event);
+            }))
+            return composed_epsilon(all, delta);
+        VELAMEN_ASSIGN(const RdpBound bound, composed_rdp(all, delta));
+        return bound.epsilon;
+    };
+    constexpr double kPrecision = 1e-4, kMostNoise = 1e9, kLeastNoise = 1e-3;
+    double enough = std::log(kMostNoise), little = std::log(kLeastNoise);
+    VELAMEN_ASSIGN(const Epsilon least, epsilon_at(enough));
+    if (least > target)
+        return fail(ErrorCode::Refused,
+                    "epsilon " + epsilon_text(target) + " cannot be reached, however much noise "
+                        + "the steps get",
+                    "the nearest is epsilon " + epsilon_text(least));
+    // What the steps need alone is too little, but not by much.
+    if (const auto alone = calibrate_noise(target, delta, rate, steps)) {
+        little = std::max(little, std::log(alone->value()) - 2.0 * kPrecision);
+        for (double more = 1.0 / 64.0; little + more < enough; more *= 2.0) {
+            VELAMEN_ASSIGN(const Epsilon epsilon, epsilon_at(little + more));
+            if (epsilon <= target) {
+                enough = little + more;
+                break;
+            }
+            little += more;
+        }
+    }
+    while (enough - little > kPrecision) {
+        const double middle = 0.5 * (enough + little);
+        VELAMEN_ASSIGN(const Epsilon epsilon, epsilon_at(middle));
+        (epsilon <= target ? enough : little) = middle;
+    }
+    return checked<NoiseMultiplier>(std::exp(enough));
 }
 
 } // namespace velamen::privacy

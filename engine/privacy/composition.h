@@ -60,6 +60,13 @@ Result<Bound> bound_of(std::span<const Spending> all, Delta delta,
 /// errors as check_event().
 Result<double> attacker_rate(std::span<const Spending> all, double false_positive_rate);
 
+/// The smallest effective noise (to 1e-4 relative) of `steps` steps that keeps the whole, with what
+/// else is released, within `target`. Hardened steps when `is_hardened`. Refused with the nearest
+/// reachable value; errors as bound_of().
+Result<NoiseMultiplier> calibrate_beside(std::span<const Spending> others, Epsilon target,
+                                         Delta delta, SamplingRate rate, Steps steps,
+                                         bool is_hardened);
+
 /// The same as if the draws were not secret: a unit takes part about q T times, rounded up, without
 /// sampling. A footnote for comparison, never the claim.
 std::vector<Spending> without_sampling(std::span<const Spending> all);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "engine/core/assert.h"
+#include "engine/privacy/noisy_sum.h"
 
 namespace velamen::privacy {
 
@@ -22,95 +23,6 @@ constexpr double kSmallestClip = 1e-30;
 constexpr double kLargestClip = 1e30;
 constexpr double kLeastShare = 0.001;
 constexpr double kLargestValue = 1e300; // of a matrix: sums of 512 stay finite
-// A sum has at most 2^26 units of 2^36 steps, noise at most 2^20 * 36.8 * 2^36: within 63 bits.
-constexpr double kGrid = 0x1p36;
-constexpr std::int64_t kMaxUnits = std::int64_t{1} << 26;
-constexpr double kMaxNoise = 0x1p20;
-/// Far above what 2^20 roundings of floating point make of a norm: contributions stay below 1.
-constexpr double kMargin = 1.0 + 1e-9;
-
-template <class T>
-Result<std::vector<T>> zeros(std::size_t count)
-{
-    try {
-        return std::vector<T>(count);
-    } catch (const std::bad_alloc&) {
-        return fail(ErrorCode::OutOfMemory,
-                    "no memory for " + std::to_string(count) + " numbers of a statistic",
-                    "close other programs, or ask for fewer dimensions or bins");
-    }
-}
-
-/// How many rows of `width` there are, when they are whole and still fit.
-Result<std::int64_t> count_rows(std::size_t values, std::size_t width, std::int64_t known)
-{
-    if (values % width != 0)
-        return fail(ErrorCode::InvalidArgument,
-                    std::to_string(values) + " values are no whole units of "
-                        + std::to_string(width),
-                    "give all values of every unit");
-    if (values / width > static_cast<std::size_t>(kMaxUnits - known))
-        return fail(ErrorCode::Refused, "a statistic has more units than its exact sum can hold",
-                    "give at most 2^26 units");
-    return static_cast<std::int64_t>(values / width);
-}
-
-/// Towards zero: a contribution never grows.
-std::int64_t steps_of(double value) { return static_cast<std::int64_t>(value * kGrid); }
-
-Error no_right(const std::string& what)
-{
-    return {ErrorCode::InvalidArgument, what,
-            "reserve one Gaussian release in the ledger, or, for votes, one with Laplace noise"};
-}
-
-/// The noise that was charged, relative to a sensitivity of 1.
-struct Noise {
-    bool is_laplace;
-    double scale;
-};
-
-Result<Noise> noise_of(const SpentRelease& right)
-{
-    const NoisyRelease& release = right.release();
-    if (release.times != 1)
-        return fail(no_right("the ledger was charged for " + std::to_string(release.times)
-                             + " releases, but a statistic is released once"));
-    Noise noise{false, 0.0};
-    if (const auto* laplace = std::get_if<LaplaceNoise>(&release.event)) {
-        noise = {true, laplace->scale.value()};
-    } else {
-        const auto* gaussian = std::get_if<SubsampledGaussian>(&release.event);
-        if (gaussian == nullptr || gaussian->rate.value() != 1.0)
-            return fail(no_right("the ledger was charged for \"" + type_of(release)
-                                 + "\", which is not the noise of a statistic"));
-        noise.scale = gaussian->noise.value();
-    }
-    if (noise.scale > kMaxNoise)
-        return fail(ErrorCode::InvalidArgument,
-                    "the noise multiplier " + std::to_string(noise.scale)
-                        + " is too large for the exact sum of a statistic",
-                    "release it with a noise multiplier of 2^20 at most");
-    return noise;
-}
-
-/// One bit of the sign, 53 of the size: both tails are the same.
-double laplace(core::SecureStream& stream)
-{
-    const std::uint64_t word = stream.next_u64();
-    const double u = 1.0 - static_cast<double>(word >> 11) * 0x1p-53; // in (0, 1]
-    return (word & 1) != 0 ? std::log(u) : -std::log(u);
-}
-
-/// Each sum with its noise, in units of the contributions.
-void add_noise(std::span<const std::int64_t> sums, const Noise& noise, core::SecureStream& stream,
-               std::span<double> out)
-{
-    for (std::size_t i = 0; i < sums.size(); ++i) {
-        const double z = noise.is_laplace ? laplace(stream) : stream.normal();
-        out[i] = static_cast<double>(sums[i] + std::llrint(noise.scale * z * kGrid)) / kGrid;
-    }
-}
 
 /// Turns two rows in their plane so that they become orthogonal, when they are not; their squared
 /// norms follow.
@@ -215,7 +127,7 @@ Result<> MomentSum::add(std::span<const float> features)
         for (const float value : features.first(d))
             squares += static_cast<double>(value) * value;
         if (!std::isfinite(squares)) continue;
-        const double divisor = std::max(std::sqrt(squares) * kMargin, settings_.clip.value());
+        const double divisor = std::max(std::sqrt(squares) * kNormMargin, settings_.clip.value());
         for (std::size_t i = 0; i < d; ++i)
             unit_[i] = features[i] / divisor;
         std::size_t at = 0;
@@ -234,7 +146,7 @@ Result<> MomentSum::add(std::span<const float> features)
 Result<FeatureMoments> MomentSum::release(SpentRelease&& right, const core::StreamKey& noise) &&
 {
     VELAMEN_ASSERT(right.is_live() && !sums_.empty());
-    VELAMEN_ASSIGN(const Noise charged, noise_of(right));
+    VELAMEN_ASSIGN(const ChargedNoise charged, noise_of(right));
     if (charged.is_laplace)
         return fail(no_right("mean and covariance are not released with Laplace noise"));
     const std::size_t d = unit_.size();
@@ -290,7 +202,7 @@ Result<> VoteSum::add(std::span<const float> votes)
         const bool is_valid = std::isfinite(total)
             && std::ranges::all_of(unit, [](float vote) { return vote >= 0.0F; });
         if (!is_valid) continue;
-        const double divisor = std::max(total * kMargin, 1.0);
+        const double divisor = std::max(total * kNormMargin, 1.0);
         for (std::size_t i = 0; i < bins; ++i)
             sums_[i] += steps_of(unit[i] / divisor);
     }
@@ -311,7 +223,7 @@ Result<std::vector<double>> VoteSum::release(SpentRelease&& right, const core::S
                                              BelowZero below_zero) &&
 {
     VELAMEN_ASSERT(right.is_live() && !sums_.empty());
-    VELAMEN_ASSIGN(const Noise charged, noise_of(right));
+    VELAMEN_ASSIGN(const ChargedNoise charged, noise_of(right));
     VELAMEN_ASSIGN(std::vector<double> counts, zeros<double>(sums_.size()));
 
     const SpentRelease used(std::move(right));

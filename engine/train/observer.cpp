@@ -17,6 +17,8 @@ const char* name_of(Phase phase) noexcept
         return "encoding";
     case Phase::Calibrating:
         return "calibrating";
+    case Phase::WarmStart:
+        return "warm start";
     case Phase::Training:
         return "training";
     case Phase::Sampling:

@@ -19,6 +19,7 @@ enum class Phase {
     Scanning,
     Encoding,
     Calibrating,
+    WarmStart,
     Training,
     Sampling,
     Saving,

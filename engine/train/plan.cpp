@@ -7,6 +7,8 @@
 #include <cstdlib>
 
 #include "engine/privacy/calibration.h"
+#include "engine/privacy/class_moments.h"
+#include "engine/privacy/composition.h"
 #include "engine/privacy/explain.h"
 #include "engine/privacy/hardened.h"
 
@@ -46,6 +48,7 @@ Json privacy_json(const PrivacyPlan& p)
     json["noise_clipped"] = p.noise_clipped;
     json["noise_gradient"] = p.noise_gradient;
     json["hardened"] = p.hardened;
+    json["noise_warm_start"] = p.noise_warm_start;
     return json;
 }
 
@@ -66,6 +69,7 @@ Result<PrivacyPlan> privacy_from(const Json& json)
     VELAMEN_ASSIGN(p.noise_clipped, json.number_or("noise_clipped", 0.0));
     VELAMEN_ASSIGN(p.noise_gradient, json.number("noise_gradient"));
     VELAMEN_ASSIGN(p.hardened, json.flag_or("hardened", false));
+    VELAMEN_ASSIGN(p.noise_warm_start, json.number_or("noise_warm_start", 0.0));
     return p;
 }
 
@@ -83,6 +87,7 @@ Json optimiser_json(const OptimiserPlan& o)
     json["ema_decay"] = o.ema_decay;
     json["clipping_norm"] = o.clipping_norm;
     json["class_dropout"] = o.class_dropout;
+    json["warm_start_steps"] = o.warm_start_steps;
     json["noise_multiplicity"] = o.noise_multiplicity;
     return json;
 }
@@ -101,6 +106,7 @@ Result<OptimiserPlan> optimiser_from(const Json& json)
     VELAMEN_ASSIGN(o.ema_decay, json.number("ema_decay"));
     VELAMEN_ASSIGN(o.clipping_norm, json.number("clipping_norm"));
     VELAMEN_ASSIGN(o.class_dropout, json.number("class_dropout"));
+    VELAMEN_ASSIGN(o.warm_start_steps, json.integer_or("warm_start_steps", 200));
     VELAMEN_ASSIGN(o.noise_multiplicity, json.integer("noise_multiplicity"));
     return o;
 }
@@ -149,12 +155,15 @@ Result<> check(const TrainingPlan& plan)
     VELAMEN_TRY(check_range("gradient noise multiplier", p.noise_gradient, p.noise_effective, 1e9));
     VELAMEN_TRY(check_range("loss noise multiplier", p.noise_loss, 0.0, 1e9));
     VELAMEN_TRY(check_range("clipped-fraction noise multiplier", p.noise_clipped, 0.0, 1e9));
+    VELAMEN_TRY(check_range("warm-start noise multiplier", p.noise_warm_start, 0.0, 1e6));
     VELAMEN_TRY(check_range("clipping norm", o.clipping_norm, 1e-12, 1e12));
     VELAMEN_TRY(check_range("learning rate", o.learning_rate, 1e-12, 1e3));
     VELAMEN_TRY(check_range("EMA decay", o.ema_decay, 0.0, 1.0));
     VELAMEN_TRY(check_range("class dropout", o.class_dropout, 0.0, 1.0));
     VELAMEN_TRY(
         check_range("noise multiplicity", static_cast<double>(o.noise_multiplicity), 1, 64));
+    VELAMEN_TRY(
+        check_range("warm-start steps", static_cast<double>(o.warm_start_steps), 0, 100'000));
     VELAMEN_TRY(check_range("micro-batch", static_cast<double>(plan.micro_batch), 1, 1 << 20));
     if (std::abs(p.rate * static_cast<double>(p.public_units)
                  - static_cast<double>(p.expected_batch))
@@ -174,6 +183,11 @@ Result<privacy::NoiseMultiplier> calibrated(const PrivacyPlan& p)
     VELAMEN_ASSIGN(const Delta delta, Delta::create(p.delta));
     VELAMEN_ASSIGN(const SamplingRate rate, SamplingRate::create(p.rate));
     VELAMEN_ASSIGN(const Steps steps, Steps::create(p.steps));
+    VELAMEN_ASSIGN(const auto warm_start, warm_start_charge(p));
+    if (warm_start) {
+        const Spending other{warm_start->event, Steps::literal(1)};
+        return calibrate_beside({&other, 1}, target, delta, rate, steps, p.hardened);
+    }
     if (p.hardened) return calibrate_hardened_noise(target, delta, rate, steps);
     return calibrate_noise(target, delta, rate, steps);
 }
@@ -229,7 +243,17 @@ Result<std::vector<privacy::Spending>> spending_of(const PrivacyPlan& plan)
 {
     VELAMEN_ASSIGN(const privacy::Event event, privacy::event_of(charge_for(plan, 1)));
     VELAMEN_ASSIGN(const auto steps, privacy::Steps::create(plan.steps));
-    return std::vector<privacy::Spending>{{event, steps}};
+    std::vector<privacy::Spending> all{{event, steps}};
+    VELAMEN_ASSIGN(const auto warm_start, warm_start_charge(plan));
+    if (warm_start) all.push_back({warm_start->event, privacy::Steps::literal(1)});
+    return all;
+}
+
+Result<std::optional<privacy::NoisyRelease>> warm_start_charge(const PrivacyPlan& plan)
+{
+    if (plan.noise_warm_start == 0.0) return std::optional<privacy::NoisyRelease>();
+    VELAMEN_ASSIGN(const auto noise, privacy::NoiseMultiplier::create(plan.noise_warm_start));
+    return std::optional(privacy::class_moments_charge(noise));
 }
 
 Json TrainingPlan::to_json() const
@@ -314,6 +338,8 @@ Result<TrainingPlan> make_plan(const PlanRequest& request)
     p.noise_effective = p.noise_gradient = 1.0; // placeholders that pass the check; set below
     p.noise_loss = 0.0;
     p.hardened = request.hardened;
+    // At small epsilon about a sixth of it; never so little noise that it costs the steps much.
+    if (request.warm_start) p.noise_warm_start = std::clamp(20.0 / p.epsilon, 5.0, 20.0);
     VELAMEN_TRY(check(plan));
 
     VELAMEN_ASSIGN(const NoiseMultiplier effective, calibrated(p));

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,13 +32,17 @@ struct PrivacyPlan {
     /// Discrete Gaussian noise on an integer grid, against attacks on floating-point noise. Epsilon
     /// is the Renyi bound then.
     bool hardened = false;
+    double noise_warm_start = 0.0; ///< of the class moments before the first step; 0: no warm start
 };
 
 /// What the ledger is charged for so many steps of the plan.
 privacy::TrainingSteps charge_for(const PrivacyPlan& plan, std::int64_t steps);
 /// The noise of each part of a step. InvalidArgument as the ledger's line would be.
 Result<privacy::StepNoise> step_noise_of(const PrivacyPlan& plan);
-/// The whole plan as accountants see it. InvalidArgument naming the number that is out of range.
+/// The release before the first step; nothing without a warm start.
+Result<std::optional<privacy::NoisyRelease>> warm_start_charge(const PrivacyPlan& plan);
+/// The plan as accountants see it: steps first, then what else is released. InvalidArgument naming
+/// the number that is out of range.
 Result<std::vector<privacy::Spending>> spending_of(const PrivacyPlan& plan);
 
 struct OptimiserPlan {
@@ -52,6 +57,7 @@ struct OptimiserPlan {
     double ema_decay = 0.9;              ///< per optimiser step
     double clipping_norm = 0.01;         ///< C
     double class_dropout = 0.1;          ///< share of draws with the null class, for guidance
+    std::int64_t warm_start_steps = 200; ///< public ones, where there is a warm start
     std::int64_t noise_multiplicity = 1; ///< K draws of (t, noise) a unit and step
 };
 
@@ -90,6 +96,7 @@ struct PlanRequest {
     std::string selection = "attention";
     bool release_clipped_fraction = false;
     bool hardened = false;
+    bool warm_start = false; ///< begin at noisy class means, charged to epsilon
 };
 
 /// Calibrates the noise and checks every rule (epsilon > 0, delta < 1/N, N >= 100, B <= N, ...).

@@ -17,7 +17,8 @@ namespace {
 bool isPreparation(train::Phase phase)
 {
     return phase == train::Phase::Preparing || phase == train::Phase::Scanning
-        || phase == train::Phase::Encoding || phase == train::Phase::Calibrating;
+        || phase == train::Phase::Encoding || phase == train::Phase::Calibrating
+        || phase == train::Phase::WarmStart;
 }
 
 QString nameOf(TrainingWorker::Command command)

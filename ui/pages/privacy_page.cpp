@@ -262,8 +262,12 @@ Card* PrivacyPage::makeCostCard()
         return check;
     };
     clippedFraction_ =
-        addCheck(tr("show the share of &clipped gradients"), QStringLiteral("privacy.clipped"),
+        addCheck(tr("show the &clipped share"), QStringLiteral("privacy.clipped"),
                  tr("Released in every step with noise of its own, at about 1 % of ε."));
+    warmStart_ =
+        addCheck(tr("&warm start"), QStringLiteral("privacy.warm"),
+                 tr("Before the first step the means of the classes are released with noise, and "
+                    "the model learns from them. Counted in ε; helps most when ε is small."));
     hardened_ = addCheck(
         tr("&hardened noise"), QStringLiteral("privacy.hardened"),
         tr("Discrete noise on an integer grid: nothing to attack in its last digits. Steps take "
@@ -320,6 +324,7 @@ void PrivacyPage::setAdjustments()
     request.expected_batch = batch_->value();
     request.release_clipped_fraction = clippedFraction_->isChecked();
     request.hardened = hardened_->isChecked();
+    request.warm_start = warmStart_->isChecked();
     studio_.setRequest(request);
 }
 
@@ -379,9 +384,9 @@ void PrivacyPage::refreshUnit()
         typed_->setText(planned > 0 ? QString::number(planned) : QString());
     const bool isLocked = studio_.isRunActive();
     const QString locked = tr("A run is in progress with the plan that was confirmed.");
-    for (QWidget* control :
-         std::initializer_list<QWidget*>{public_, secret_, typed_, slider_, epsilon_, delta_,
-                                         stepCount_, batch_, clippedFraction_, hardened_})
+    for (QWidget* control : std::initializer_list<QWidget*>{
+             public_, secret_, typed_, slider_, epsilon_, delta_, stepCount_, batch_,
+             clippedFraction_, warmStart_, hardened_})
         setEnabledWithReason(control, !isLocked, locked);
 }
 
@@ -437,6 +442,7 @@ void PrivacyPage::refreshCost()
     batch_->setValue(static_cast<int>(studio_.request().expected_batch));
     clippedFraction_->setChecked(studio_.request().release_clipped_fraction);
     hardened_->setChecked(studio_.request().hardened);
+    warmStart_->setChecked(studio_.request().warm_start);
     const auto& plan = studio_.plan();
     const auto& forecast = studio_.forecast();
     const QString none = QStringLiteral("–");

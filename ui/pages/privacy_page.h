@@ -79,6 +79,7 @@ private:
     QSpinBox* stepCount_ = nullptr;
     QSpinBox* batch_ = nullptr;
     QCheckBox* clippedFraction_ = nullptr;
+    QCheckBox* warmStart_ = nullptr;
     QCheckBox* hardened_ = nullptr;
     Notice* problem_ = nullptr;
     bool isRefreshing_ = false;

@@ -68,6 +68,8 @@ QString phaseText(train::Phase phase)
         return TrainPage::tr("encoding the images");
     case train::Phase::Calibrating:
         return TrainPage::tr("fitting batches into memory");
+    case train::Phase::WarmStart:
+        return TrainPage::tr("warm start");
     case train::Phase::Training:
         return TrainPage::tr("training");
     case train::Phase::Sampling:

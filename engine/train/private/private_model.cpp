@@ -96,6 +96,21 @@ at::Tensor PrivateModel::forward_backward(const Rows& rows, std::int64_t rows_pe
     return losses.detach();
 }
 
+at::Tensor PrivateModel::public_loss(const Rows& rows)
+{
+    checkpoint_->unet().set_tap(nullptr);
+    checkpoint_->class_embedder().set_tap(nullptr);
+    const auto& schedule = checkpoint_->schedule();
+    const auto noisy = diffusion::add_noise(schedule, rows.latents, rows.noise, rows.times);
+    const auto wanted = diffusion::target(schedule, rows.latents, rows.noise, rows.times);
+    const auto context = checkpoint_->class_embedder().forward(rows.classes);
+    const auto predicted =
+        checkpoint_->unet().forward(noisy, rows.times.to(torch::kFloat32), context);
+    checkpoint_->unet().set_tap(tape_.get());
+    checkpoint_->class_embedder().set_tap(tape_.get());
+    return at::mse_loss(predicted, wanted);
+}
+
 dpsgd::FrozenWatch PrivateModel::watch_unet() const { return {checkpoint_->unet(), trained_}; }
 
 dpsgd::FrozenWatch PrivateModel::watch_autoencoder() const

@@ -49,6 +49,10 @@ public:
     /// a unit's rows; fills the tape. Gives the loss per unit, [R / rows_per_unit].
     at::Tensor forward_backward(const Rows& rows, std::int64_t rows_per_unit);
 
+    /// Mean squared error over public rows, with its graph for an ordinary backward pass; nothing
+    /// reports to the tape.
+    at::Tensor public_loss(const Rows& rows);
+
     /// Watches everything that must not move.
     dpsgd::FrozenWatch watch_unet() const;
     dpsgd::FrozenWatch watch_autoencoder() const;

@@ -19,13 +19,14 @@
 #include "engine/dpsgd/clipper.h"
 #include "engine/dpsgd/optimiser.h"
 #include "engine/dpsgd/private_step.h"
-#include "engine/privacy/hardened.h"
+#include "engine/privacy/composition.h"
 #include "engine/train/private/dataset.h"
 #include "engine/train/private/preview.h"
 #include "engine/train/private/private_model.h"
 #include "engine/train/private/recorded_heads.h"
 #include "engine/train/private/run_folder.h"
 #include "engine/train/private/unit_rows.h"
+#include "engine/train/private/warm_start.h"
 #include "engine/train/public/state_file.h"
 
 namespace velamen::train {
@@ -94,6 +95,7 @@ private:
     Result<> open_accounting();
     Result<> open_ledger(const privacy::LedgerStore& store, const Dataset& dataset);
     Result<> load_state();
+    Result<> warm_start();
     Result<> train();
     Result<> take_step();
     Result<dpsgd::ClippedSum> clipped_sum();
@@ -106,7 +108,8 @@ private:
     void mark(const char* state) noexcept;
     void tell(Phase phase, std::int64_t done, std::int64_t total, std::string note = {});
     double epsilon_after(std::int64_t steps) const;
-    privacy::RdpBound rdp_after(std::int64_t steps) const;
+    double rdp_after(std::int64_t steps) const;
+    std::vector<privacy::Spending> spending_after(std::int64_t steps) const;
     Error cancelled() const
     {
         return {ErrorCode::Cancelled, "the run was stopped; what is spent stays spent",
@@ -125,7 +128,8 @@ private:
     std::unique_ptr<Preview> preview_;
     Dataset dataset_;
     std::optional<privacy::Ledger> ledger_;
-    std::optional<privacy::PldCurve> curve_; ///< none: by Renyi divergences only
+    std::vector<privacy::Spending> spending_; ///< of the whole plan, steps first
+    std::optional<privacy::PldCurve> curve_;  ///< none: steps are not all, or hardened
     std::optional<privacy::SubsampledGaussian> event_;
     std::optional<privacy::Delta> delta_;
     std::optional<dpsgd::Clipper> clipper_;
@@ -134,6 +138,7 @@ private:
     std::optional<core::StreamKey> sampling_key_, noise_key_, augmentation_key_;
     std::optional<dpsgd::FrozenWatch> frozen_unet_, frozen_vae_, frozen_table_;
 
+    bool is_warm_start_spent_ = false;
     std::int64_t spent_ = 0;     ///< steps of this run in the ledger, all attempts
     std::int64_t drawn_ = 0;     ///< draws of this attempt: position in the sampling streams
     std::int64_t rows_done_ = 0; ///< expected rows, public
@@ -157,11 +162,6 @@ Result<> PrivateSession::prepare()
             [this](std::int64_t done, std::int64_t total) { tell(Phase::Encoding, done, total); }));
     VELAMEN_TRY(open_ledger(store, dataset_));
 
-    VELAMEN_ASSIGN(clipper_, make_clipper(plan_, model_->trained()));
-    optimiser_.emplace(model_->trained(), optimiser_options(plan_));
-    sampler_.emplace(static_cast<std::int64_t>(dataset_.units.size()), event_->rate);
-    VELAMEN_TRY(load_state());
-
     // Keys live in memory only: a resumed run draws fresh ones.
     const auto key = plan_.reproducible
         ? core::StreamKey::reproducible(static_cast<std::uint64_t>(folder_.state().attempt))
@@ -169,6 +169,12 @@ Result<> PrivateSession::prepare()
     sampling_key_ = key.derive(core::StreamPurpose::Sampling);
     noise_key_ = key.derive(core::StreamPurpose::Noise);
     augmentation_key_ = key.derive(core::StreamPurpose::Augmentation);
+    VELAMEN_TRY(warm_start());
+
+    VELAMEN_ASSIGN(clipper_, make_clipper(plan_, model_->trained()));
+    optimiser_.emplace(model_->trained(), optimiser_options(plan_));
+    sampler_.emplace(static_cast<std::int64_t>(dataset_.units.size()), event_->rate);
+    VELAMEN_TRY(load_state());
 
     Json started = Json::object();
     started["event"] = "started";
@@ -185,7 +191,8 @@ Result<> PrivateSession::open_accounting()
     VELAMEN_ASSIGN(const auto delta, privacy::Delta::create(plan_.privacy.delta));
     event_ = privacy::SubsampledGaussian{rate, noise};
     delta_ = delta;
-    if (plan_.privacy.hardened) return {};
+    VELAMEN_ASSIGN(spending_, spending_of(plan_.privacy));
+    if (plan_.privacy.hardened || spending_.size() > 1) return {};
     VELAMEN_ASSIGN(curve_, privacy::PldCurve::create(*event_));
     return {};
 }
@@ -204,7 +211,10 @@ Result<> PrivateSession::open_ledger(const privacy::LedgerStore& store, const Da
         check_recorded_heads(folder_.path(), plan_, model_->checkpoint().card(), store, *ledger_));
     for (const privacy::LedgerEntry& entry : ledger_->entries())
         if (entry.run == record().id) {
-            spent_ += privacy::times_of(entry.event);
+            if (const auto* steps = std::get_if<privacy::TrainingSteps>(&entry.event))
+                spent_ += steps->steps;
+            else
+                is_warm_start_spent_ = true;
             state.attempt = std::max(state.attempt, entry.attempt);
         }
     // A ceiling that would end the run midway is met before its first step.
@@ -222,6 +232,24 @@ Result<> PrivateSession::open_ledger(const privacy::LedgerStore& store, const Da
     record().state = "running";
     epsilon_ = epsilon_after(spent_);
     return folder_.save();
+}
+
+/// Released once in a run. What is learned from it lives in the weights, so that the state that is
+/// saved with the first step holds it; a crash before that has spent it for nothing.
+Result<> PrivateSession::warm_start()
+{
+    VELAMEN_ASSIGN(const auto charge, warm_start_charge(plan_.privacy));
+    if (!charge || is_warm_start_spent_ || !folder_.state().state_file.empty()) return {};
+    VELAMEN_ASSIGN(auto sum, class_moment_sum(dataset_, plan_));
+    VELAMEN_ASSIGN(auto right,
+                   ledger_->reserve(record().id, folder_.state().attempt, plan_.privacy.unit,
+                                    plan_.privacy.neighbours, *charge));
+    is_warm_start_spent_ = true;
+    epsilon_ = epsilon_after(0);
+    VELAMEN_ASSIGN(const auto moments, std::move(sum).release(std::move(right), *noise_key_));
+    return learn_class_moments(
+        *model_, moments, plan_, stop_,
+        [this](std::int64_t done, std::int64_t total) { tell(Phase::WarmStart, done, total); });
 }
 
 Result<> PrivateSession::load_state()
@@ -244,6 +272,7 @@ Result<> PrivateSession::train()
 {
     const std::int64_t planned = plan_.privacy.steps;
     VELAMEN_TRY(preview());
+    if (is_warm_start_spent_ && optimiser_->steps_done() == 0) VELAMEN_TRY(save("running"));
     training_since_ = Clock::now();
     first_step_ = optimiser_->steps_done();
     tell(Phase::Training, optimiser_->steps_done(), planned);
@@ -405,7 +434,7 @@ Result<> PrivateSession::save(const char* state)
     record().ledger_hash = head.hash;
     record().step = step;
     record().epsilon = epsilon_;
-    record().epsilon_rdp = spent_ > 0 ? rdp_after(spent_).epsilon.value() : 0.0;
+    record().epsilon_rdp = rdp_after(spent_);
     record().state = state;
     if (step > 0) VELAMEN_TRY(save_tuned());
     VELAMEN_TRY(folder_.save());
@@ -462,18 +491,29 @@ void PrivateSession::tell(Phase phase, std::int64_t done, std::int64_t total, st
 
 double PrivateSession::epsilon_after(std::int64_t steps) const
 {
-    if (steps <= 0) return 0.0;
-    const auto count = privacy::Steps::create(steps);
-    if (!curve_) return rdp_after(steps).epsilon.value();
-    const auto epsilon = curve_->epsilon_after(*count, *delta_);
-    return epsilon ? epsilon->value() : std::numeric_limits<double>::infinity();
+    if (curve_ && steps > 0) {
+        const auto epsilon = curve_->epsilon_after(*privacy::Steps::create(steps), *delta_);
+        return epsilon ? epsilon->value() : std::numeric_limits<double>::infinity();
+    }
+    const auto bound = privacy::bound_of(spending_after(steps), *delta_);
+    return bound ? bound->epsilon.value() : std::numeric_limits<double>::infinity();
 }
 
-privacy::RdpBound PrivateSession::rdp_after(std::int64_t steps) const
+std::vector<privacy::Spending> PrivateSession::spending_after(std::int64_t steps) const
 {
-    const privacy::Segment segment{*event_, *privacy::Steps::create(steps)};
-    return plan_.privacy.hardened ? privacy::hardened_epsilon({&segment, 1}, *delta_)
-                                  : privacy::rdp_epsilon({&segment, 1}, *delta_);
+    std::vector<privacy::Spending> all = spending_;
+    if (steps > 0)
+        all.front().times = *privacy::Steps::create(steps);
+    else
+        all.erase(all.begin());
+    if (!is_warm_start_spent_) all.erase(all.begin() + (steps > 0 ? 1 : 0), all.end());
+    return all;
+}
+
+double PrivateSession::rdp_after(std::int64_t steps) const
+{
+    const auto rdp = privacy::composed_rdp(spending_after(steps), *delta_);
+    return rdp ? rdp->epsilon.value() : std::numeric_limits<double>::infinity();
 }
 
 } // namespace

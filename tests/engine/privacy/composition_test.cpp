@@ -182,6 +182,33 @@ TEST(Composed, AttackerOfHardenedNoiseIsAboveTheExactOne)
     }
 }
 
+TEST(Composed, NoiseBesideOtherReleasesIsTheLeastThatFits)
+{
+    const Spending other{step(1.0, 20.0), times(1)};
+    const auto rate = SamplingRate::literal(0.1);
+    for (const bool is_hardened : {false, true})
+        for (const double target : {1.0, 10.0}) {
+            const auto epsilon = Epsilon::create(target).value();
+            const auto noise =
+                calibrate_beside({&other, 1}, epsilon, kDelta, rate, times(100), is_hardened);
+            ASSERT_TRUE(noise) << noise.error().message;
+            const auto epsilon_at = [&](double sigma) {
+                const SubsampledGaussian one = step(0.1, sigma);
+                const Event event = is_hardened ? Event(SubsampledDiscreteGaussian{one}) : one;
+                const std::vector<Spending> all{other, {event, times(100)}};
+                return bound_of(all, kDelta)->epsilon;
+            };
+            EXPECT_LE(epsilon_at(noise->value()), epsilon);
+            EXPECT_GT(epsilon_at(noise->value() * (1.0 - 1e-3)), epsilon);
+            const auto alone = calibrate_beside({}, epsilon, kDelta, rate, times(100), is_hardened);
+            EXPECT_LT(alone->value(), noise->value());
+        }
+    const auto refused =
+        calibrate_beside({&other, 1}, Epsilon::literal(0.05), kDelta, rate, times(100), false);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().hint, HasSubstr("nearest"));
+}
+
 LedgerEntry entry(LedgerEvent event, const std::string& unit = "image")
 {
     LedgerEntry made{.prev = no_hash(), .run = "run", .unit = unit};
