@@ -7,6 +7,7 @@
 #include <QCheckBox>
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QLocale>
 #include <QVBoxLayout>
 #include <set>
 
@@ -150,6 +151,11 @@ void ConfirmPanel::refresh()
                     p.hardened ? tr("%1, hardened: discrete on an integer grid")
                                      .arg(QString::number(p.noise_effective, 'f', 3))
                                : QString::number(p.noise_effective, 'f', 3));
+    facts_->setFact(QStringLiteral("warm"), tr("warm start"),
+                    p.noise_warm_start > 0.0
+                        ? tr("noisy means of the classes, σ %1, counted in ε")
+                              .arg(QLocale().toString(p.noise_warm_start, 'g', 4))
+                        : tr("none"));
     QStringList classes;
     for (const std::string& name : plan->classes)
         classes << QString::fromStdString(name);
