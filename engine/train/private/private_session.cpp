@@ -97,7 +97,7 @@ private:
     Result<> load_state();
     Result<> warm_start();
     Result<> train();
-    Result<> take_step();
+    Result<> take_step(double epsilon_after_it);
     Result<dpsgd::ClippedSum> clipped_sum();
     Result<> check_first_step(const dpsgd::StepReport& report);
     Result<> preview();
@@ -279,11 +279,12 @@ Result<> PrivateSession::train()
     while (optimiser_->steps_done() < planned && spent_ < planned) {
         VELAMEN_TRY(pause());
         // The hard stop: not one step beyond the declared epsilon.
-        if (epsilon_after(spent_ + 1) > plan_.privacy.epsilon) {
+        const double after = epsilon_after(spent_ + 1);
+        if (after > plan_.privacy.epsilon) {
             tell(Phase::Training, optimiser_->steps_done(), planned, "the budget is used up");
             break;
         }
-        VELAMEN_TRY(take_step());
+        VELAMEN_TRY(take_step(after));
         const std::int64_t done = optimiser_->steps_done();
         const bool is_due = plan_.sample_every > 0 && done % plan_.sample_every == 0;
         if (mailbox_->take_sample_now() || is_due || done == planned) VELAMEN_TRY(preview());
@@ -295,7 +296,7 @@ Result<> PrivateSession::train()
     return {};
 }
 
-Result<> PrivateSession::take_step()
+Result<> PrivateSession::take_step(double epsilon_after_it)
 {
     if (optimiser_->steps_done() == first_step_) {
         frozen_unet_.emplace(model_->watch_unet());
@@ -330,7 +331,7 @@ Result<> PrivateSession::take_step()
     point.noised_clipped_fraction = gradient.noised_clipped_fraction();
     VELAMEN_ASSIGN(const dpsgd::StepReport report, optimiser_->step(std::move(gradient)));
     VELAMEN_TRY(check_first_step(report));
-    epsilon_ = epsilon_after(spent_);
+    epsilon_ = epsilon_after_it;
     rows_done_ += plan_.privacy.expected_batch * plan_.optimiser.noise_multiplicity;
     point.step = report.step;
     point.epsilon = epsilon_;

@@ -12,9 +12,12 @@
 #include "engine/privacy/normal.h"
 #include "engine/privacy/pld/compose.h"
 #include "engine/privacy/pld/pmf.h"
+#include "tests/engine/privacy/parts.h"
 
 namespace velamen::privacy {
 namespace {
+
+using testing::delta_of;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -102,17 +105,6 @@ TEST(ConnectTheDots, GivesThePublishedRows)
                 << row.rate << ' ' << row.is_add << ' ' << i;
         EXPECT_NEAR(pmf.infinite, row.infinite, 1e-8);
     }
-}
-
-double delta_of(const LossPmf& pmf, double epsilon)
-{
-    double delta = pmf.infinite;
-    for (std::size_t k = 0; k < pmf.mass.size(); ++k) {
-        const double loss =
-            static_cast<double>(pmf.lowest + static_cast<std::int64_t>(k)) * pmf.step;
-        if (loss > epsilon) delta -= pmf.mass[k] * std::expm1(epsilon - loss);
-    }
-    return delta;
 }
 
 // Oracle: the hockey-stick divergence of the two normal mixtures in closed form.

@@ -12,7 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/privacy/totals.h"
-#include "tests/support/temp_dir.h"
+#include "tests/engine/privacy/parts.h"
 
 namespace velamen::privacy {
 
@@ -21,6 +21,8 @@ struct ClassMomentSeam {
 };
 
 namespace {
+
+using testing::Rights;
 
 __extension__ using Wide = __int128;
 
@@ -33,21 +35,6 @@ ClassMomentSettings settings(std::int64_t d, std::int64_t classes, std::int64_t 
 }
 
 ClassMomentSum sum_of(const ClassMomentSettings& s) { return ClassMomentSum::create(s).value(); }
-
-class Rights {
-public:
-    SpentRelease reserve(const NoisyRelease& release)
-    {
-        return ledger_.reserve("run", 1, "image", Neighbours::ZeroOut, release).value();
-    }
-    const Ledger& ledger() const { return ledger_; }
-    const core::StreamKey& key() const { return key_; }
-
-private:
-    test::TempDir folder_;
-    Ledger ledger_ = Ledger::open(folder_.path()).value();
-    core::StreamKey key_ = core::StreamKey::reproducible(5);
-};
 
 TEST(ClassMomentSum, IsMovedByOneAtMostWhateverAUnitHolds)
 {

@@ -16,9 +16,12 @@
 #include "engine/privacy/pld/compose.h"
 #include "engine/privacy/pld/event.h"
 #include "engine/privacy/renyi.h"
+#include "tests/engine/privacy/parts.h"
 
 namespace velamen::privacy {
 namespace {
+
+using testing::delta_of;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -57,18 +60,6 @@ Spending guarantee(double epsilon, double delta)
 }
 
 Segment plain(std::int64_t steps = 1000) { return {event(.01, 1), count(steps)}; }
-
-/// delta(epsilon) of a pmf by the sum that defines it.
-double delta_of(const LossPmf& pmf, double epsilon)
-{
-    double delta = pmf.infinite;
-    for (std::size_t k = 0; k < pmf.mass.size(); ++k) {
-        const double loss =
-            static_cast<double>(pmf.lowest + static_cast<std::int64_t>(k)) * pmf.step;
-        if (loss > epsilon) delta -= pmf.mass[k] * std::expm1(epsilon - loss);
-    }
-    return delta;
-}
 
 // Oracle: DPA's privacy_loss_distribution_test (REPLACE_ONE), grid step 1, range cut at Phi(-0.9).
 // Its grid ends higher: its lowest cell holds what ours has up to there.

@@ -17,7 +17,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/privacy/totals.h"
-#include "tests/support/temp_dir.h"
+#include "tests/engine/privacy/parts.h"
 
 namespace velamen::privacy {
 
@@ -27,6 +27,8 @@ struct StatisticsSeam {
 };
 
 namespace {
+
+using testing::Rights;
 
 __extension__ using Wide = __int128;
 
@@ -48,22 +50,6 @@ MomentSum moment_sum(std::int64_t dimensions, std::int64_t units = 1, ClippingNo
 }
 
 VoteSum vote_sum(std::int64_t bins) { return VoteSum::create(bins).value(); }
-
-/// Rights from a ledger of its own, and a key for their noise.
-class Rights {
-public:
-    SpentRelease reserve(const NoisyRelease& release)
-    {
-        return ledger_.reserve("run", 1, "image", Neighbours::ZeroOut, release).value();
-    }
-    const Ledger& ledger() const { return ledger_; }
-    const core::StreamKey& key() const { return key_; }
-
-private:
-    test::TempDir folder_;
-    Ledger ledger_ = Ledger::open(folder_.path()).value();
-    core::StreamKey key_ = core::StreamKey::reproducible(5);
-};
 
 Floats random_row(std::mt19937& random, std::int64_t size, float scale)
 {
