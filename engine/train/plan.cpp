@@ -5,111 +5,24 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <initializer_list>
 
-#include "engine/privacy/calibration.h"
 #include "engine/privacy/class_moments.h"
 #include "engine/privacy/composition.h"
 #include "engine/privacy/explain.h"
-#include "engine/privacy/hardened.h"
+#include "engine/train/plan_check.h"
 
 namespace velamen::train {
 
 namespace {
 
-using io::Json;
-
 constexpr std::int64_t kFewestUnits = 100;
 /// Twice the steps of a run of 100 need a fifth more noise only: 20,000 digits at epsilon 10 went
 /// from 89 % to 94 % accuracy of a classifier trained on the images.
 constexpr std::int64_t kPresetSteps = 200;
+/// k of units that hold several images: their mean has less noise, and few hold more.
+constexpr std::int64_t kImagesPerUnit = 4;
 constexpr double kMaxDeclaredEpsilon = 1e6;
-
-Json names(const std::vector<std::string>& texts)
-{
-    Json list = Json::array();
-    for (const std::string& text : texts)
-        list.push_back(text);
-    return list;
-}
-
-Json privacy_json(const PrivacyPlan& p)
-{
-    Json json = Json::object();
-    json["epsilon"] = p.epsilon;
-    json["delta"] = p.delta;
-    json["neighbours"] = privacy::name_of(p.neighbours);
-    json["public_units"] = p.public_units;
-    json["unit"] = p.unit;
-    json["rate"] = p.rate;
-    json["expected_batch"] = p.expected_batch;
-    json["steps"] = p.steps;
-    json["noise_effective"] = p.noise_effective;
-    json["noise_loss"] = p.noise_loss;
-    json["noise_clipped"] = p.noise_clipped;
-    json["noise_gradient"] = p.noise_gradient;
-    json["hardened"] = p.hardened;
-    json["noise_warm_start"] = p.noise_warm_start;
-    return json;
-}
-
-Result<PrivacyPlan> privacy_from(const Json& json)
-{
-    PrivacyPlan p;
-    VELAMEN_ASSIGN(p.epsilon, json.number("epsilon"));
-    VELAMEN_ASSIGN(p.delta, json.number("delta"));
-    VELAMEN_ASSIGN(const std::string relation, json.text("neighbours"));
-    VELAMEN_ASSIGN(p.neighbours, privacy::neighbours_of(relation));
-    VELAMEN_ASSIGN(p.public_units, json.integer("public_units"));
-    VELAMEN_ASSIGN(p.unit, json.text("unit"));
-    VELAMEN_ASSIGN(p.rate, json.number("rate"));
-    VELAMEN_ASSIGN(p.expected_batch, json.integer("expected_batch"));
-    VELAMEN_ASSIGN(p.steps, json.integer("steps"));
-    VELAMEN_ASSIGN(p.noise_effective, json.number("noise_effective"));
-    VELAMEN_ASSIGN(p.noise_loss, json.number("noise_loss"));
-    VELAMEN_ASSIGN(p.noise_clipped, json.number_or("noise_clipped", 0.0));
-    VELAMEN_ASSIGN(p.noise_gradient, json.number("noise_gradient"));
-    VELAMEN_ASSIGN(p.hardened, json.flag_or("hardened", false));
-    VELAMEN_ASSIGN(p.noise_warm_start, json.number_or("noise_warm_start", 0.0));
-    return p;
-}
-
-Json optimiser_json(const OptimiserPlan& o)
-{
-    Json json = Json::object();
-    json["learning_rate"] = o.learning_rate;
-    json["embedding_scale"] = o.embedding_scale;
-    json["beta1"] = o.beta1;
-    json["beta2"] = o.beta2;
-    json["epsilon"] = o.epsilon;
-    json["weight_decay"] = o.weight_decay;
-    json["warmup_steps"] = o.warmup_steps;
-    json["final_fraction"] = o.final_fraction;
-    json["ema_decay"] = o.ema_decay;
-    json["clipping_norm"] = o.clipping_norm;
-    json["class_dropout"] = o.class_dropout;
-    json["warm_start_steps"] = o.warm_start_steps;
-    json["noise_multiplicity"] = o.noise_multiplicity;
-    return json;
-}
-
-Result<OptimiserPlan> optimiser_from(const Json& json)
-{
-    OptimiserPlan o;
-    VELAMEN_ASSIGN(o.learning_rate, json.number("learning_rate"));
-    VELAMEN_ASSIGN(o.embedding_scale, json.number("embedding_scale"));
-    VELAMEN_ASSIGN(o.beta1, json.number("beta1"));
-    VELAMEN_ASSIGN(o.beta2, json.number("beta2"));
-    VELAMEN_ASSIGN(o.epsilon, json.number("epsilon"));
-    VELAMEN_ASSIGN(o.weight_decay, json.number("weight_decay"));
-    VELAMEN_ASSIGN(o.warmup_steps, json.integer("warmup_steps"));
-    VELAMEN_ASSIGN(o.final_fraction, json.number("final_fraction"));
-    VELAMEN_ASSIGN(o.ema_decay, json.number("ema_decay"));
-    VELAMEN_ASSIGN(o.clipping_norm, json.number("clipping_norm"));
-    VELAMEN_ASSIGN(o.class_dropout, json.number("class_dropout"));
-    VELAMEN_ASSIGN(o.warm_start_steps, json.integer_or("warm_start_steps", 200));
-    VELAMEN_ASSIGN(o.noise_multiplicity, json.integer("noise_multiplicity"));
-    return o;
-}
 
 Result<> check_range(const char* field, double value, double low, double high)
 {
@@ -120,8 +33,54 @@ Result<> check_range(const char* field, double value, double low, double high)
                     + std::to_string(high));
 }
 
-/// The rules that hold for every plan, however it came about.
-Result<> check(const TrainingPlan& plan)
+Result<> check_choice(const char* field, const std::string& value,
+                      std::initializer_list<const char*> known)
+{
+    std::string list;
+    for (const char* one : known) {
+        if (value == one) return {};
+        list += (list.empty() ? "" : ", ") + std::string(one);
+    }
+    return fail(ErrorCode::InvalidArgument,
+                std::string("the plan's ") + field + " is '" + value + "'",
+                "choose one of: " + list);
+}
+
+/// The noise of the whole that keeps the plan within its epsilon.
+Result<privacy::NoiseMultiplier> calibrated(const PrivacyPlan& p)
+{
+    using namespace privacy;
+    VELAMEN_ASSIGN(const Epsilon target, Epsilon::create(p.epsilon));
+    VELAMEN_ASSIGN(const Delta delta, Delta::create(p.delta));
+    VELAMEN_ASSIGN(const SamplingRate rate, SamplingRate::create(p.rate));
+    VELAMEN_ASSIGN(const Steps steps, Steps::create(p.steps));
+    VELAMEN_ASSIGN(const auto warm_start, warm_start_charge(p));
+    std::vector<Spending> others;
+    if (warm_start) others.push_back({warm_start->event, Steps::literal(1)});
+    return calibrate_beside(others, target, delta, rate, steps, p.hardened);
+}
+
+/// Shares the effective noise between the gradient and the scalars that are released beside it,
+/// each with an eighth of the gradient's precision: about 1 % of epsilon.
+Result<> share_noise(PrivacyPlan& p, bool release_clipped_fraction)
+{
+    using namespace privacy;
+    VELAMEN_ASSIGN(const NoiseMultiplier effective, NoiseMultiplier::create(p.noise_effective));
+    p.noise_loss = 8.0 * std::max(1.0, p.noise_effective);
+    VELAMEN_ASSIGN(NoiseMultiplier scalars, NoiseMultiplier::create(p.noise_loss));
+    if (release_clipped_fraction) {
+        p.noise_clipped = p.noise_loss;
+        VELAMEN_ASSIGN(const NoiseMultiplier clipped, NoiseMultiplier::create(p.noise_clipped));
+        scalars = joint_noise(scalars, clipped);
+    }
+    VELAMEN_ASSIGN(const NoiseMultiplier gradient, gradient_noise(effective, scalars));
+    p.noise_gradient = gradient.value();
+    return {};
+}
+
+} // namespace
+
+Result<> check_plan(const TrainingPlan& plan)
 {
     const PrivacyPlan& p = plan.privacy;
     const OptimiserPlan& o = plan.optimiser;
@@ -156,6 +115,25 @@ Result<> check(const TrainingPlan& plan)
     VELAMEN_TRY(check_range("loss noise multiplier", p.noise_loss, 0.0, 1e9));
     VELAMEN_TRY(check_range("clipped-fraction noise multiplier", p.noise_clipped, 0.0, 1e9));
     VELAMEN_TRY(check_range("warm-start noise multiplier", p.noise_warm_start, 0.0, 1e6));
+    VELAMEN_TRY(check_range("vote noise multiplier", p.noise_votes, 0.0, 1e6));
+    VELAMEN_TRY(check_range("images per unit", static_cast<double>(p.images_per_unit), 1, 1024));
+    VELAMEN_TRY(check_choice("update rule", o.rule, {"adamw", "adam_bc", "sgd"}));
+    VELAMEN_TRY(check_choice("clipping", o.clipping, {"flat", "per_block", "automatic"}));
+    VELAMEN_TRY(check_choice("precision", plan.precision, {"fp32", "bf16"}));
+    VELAMEN_TRY(check_range("momentum", o.momentum, 0.0, 1.0));
+    VELAMEN_TRY(check_range("public batch", static_cast<double>(o.public_batch), 0, 1 << 20));
+    VELAMEN_TRY(check_range("public weight", o.public_weight, 0.0, 1e6));
+    VELAMEN_TRY(check_range("memory limit", plan.memory_limit, 0.0, 1e6));
+    if (o.public_batch > 0 && plan.public_source.empty())
+        return fail(ErrorCode::InvalidArgument,
+                    "the plan mixes in public images but names no public folder",
+                    "name one, or mix in none");
+    if (o.clipping == "automatic" && o.clipping_norm != 1.0)
+        return fail(ErrorCode::InvalidArgument,
+                    "automatic clipping normalises every contribution to 1, but the plan's "
+                    "clipping norm is "
+                        + std::to_string(o.clipping_norm),
+                    "set the clipping norm to 1");
     VELAMEN_TRY(check_range("clipping norm", o.clipping_norm, 1e-12, 1e12));
     VELAMEN_TRY(check_range("learning rate", o.learning_rate, 1e-12, 1e3));
     VELAMEN_TRY(check_range("EMA decay", o.ema_decay, 0.0, 1.0));
@@ -174,43 +152,6 @@ Result<> check(const TrainingPlan& plan)
     // What the first line of the ledger would refuse is refused here.
     return privacy::check_ledger_event(charge_for(p, 1), p.neighbours);
 }
-
-/// The noise of the whole that keeps the plan within its epsilon.
-Result<privacy::NoiseMultiplier> calibrated(const PrivacyPlan& p)
-{
-    using namespace privacy;
-    VELAMEN_ASSIGN(const Epsilon target, Epsilon::create(p.epsilon));
-    VELAMEN_ASSIGN(const Delta delta, Delta::create(p.delta));
-    VELAMEN_ASSIGN(const SamplingRate rate, SamplingRate::create(p.rate));
-    VELAMEN_ASSIGN(const Steps steps, Steps::create(p.steps));
-    VELAMEN_ASSIGN(const auto warm_start, warm_start_charge(p));
-    if (warm_start) {
-        const Spending other{warm_start->event, Steps::literal(1)};
-        return calibrate_beside({&other, 1}, target, delta, rate, steps, p.hardened);
-    }
-    if (p.hardened) return calibrate_hardened_noise(target, delta, rate, steps);
-    return calibrate_noise(target, delta, rate, steps);
-}
-
-/// Shares the effective noise between the gradient and the scalars that are released beside it,
-/// each with an eighth of the gradient's precision: about 1 % of epsilon.
-Result<> share_noise(PrivacyPlan& p, bool release_clipped_fraction)
-{
-    using namespace privacy;
-    VELAMEN_ASSIGN(const NoiseMultiplier effective, NoiseMultiplier::create(p.noise_effective));
-    p.noise_loss = 8.0 * std::max(1.0, p.noise_effective);
-    VELAMEN_ASSIGN(NoiseMultiplier scalars, NoiseMultiplier::create(p.noise_loss));
-    if (release_clipped_fraction) {
-        p.noise_clipped = p.noise_loss;
-        VELAMEN_ASSIGN(const NoiseMultiplier clipped, NoiseMultiplier::create(p.noise_clipped));
-        scalars = joint_noise(scalars, clipped);
-    }
-    VELAMEN_ASSIGN(const NoiseMultiplier gradient, gradient_noise(effective, scalars));
-    p.noise_gradient = gradient.value();
-    return {};
-}
-
-} // namespace
 
 privacy::TrainingSteps charge_for(const PrivacyPlan& plan, std::int64_t steps)
 {
@@ -256,54 +197,6 @@ Result<std::optional<privacy::NoisyRelease>> warm_start_charge(const PrivacyPlan
     return std::optional(privacy::class_moments_charge(noise));
 }
 
-Json TrainingPlan::to_json() const
-{
-    Json json = Json::object();
-    json["schema"] = kSchema;
-    json["checkpoint"] = checkpoint.string();
-    json["source"] = source.string();
-    json["classes"] = names(classes);
-    json["selection"] = selection;
-    json["skip_dead"] = skip_dead;
-    json["privacy"] = privacy_json(privacy);
-    json["optimiser"] = optimiser_json(optimiser);
-    json["micro_batch"] = micro_batch;
-    json["sample_every"] = sample_every;
-    json["preview_seed"] = preview_seed;
-    json["preview_guidance"] = preview_guidance;
-    json["reproducible"] = reproducible;
-    return json;
-}
-
-Result<TrainingPlan> TrainingPlan::from_json(const Json& json)
-{
-    VELAMEN_ASSIGN(const std::int64_t schema, json.integer("schema"));
-    if (schema != kSchema)
-        return fail(ErrorCode::Unsupported,
-                    "the plan has schema " + std::to_string(schema) + ", this program reads "
-                        + std::to_string(kSchema),
-                    "use the version of Velamen that wrote it, or make the plan anew");
-    TrainingPlan plan;
-    VELAMEN_ASSIGN(plan.checkpoint, json.text("checkpoint"));
-    VELAMEN_ASSIGN(plan.source, json.text("source"));
-    VELAMEN_ASSIGN(plan.classes, json.texts("classes"));
-    VELAMEN_ASSIGN(plan.selection, json.text("selection"));
-    VELAMEN_ASSIGN(plan.skip_dead, json.flag("skip_dead"));
-    const Json* privacy = json.find("privacy");
-    const Json* optimiser = json.find("optimiser");
-    if (privacy == nullptr || optimiser == nullptr)
-        return fail(ErrorCode::Corrupt, "the plan lacks \"privacy\" or \"optimiser\"");
-    VELAMEN_ASSIGN(plan.privacy, privacy_from(*privacy));
-    VELAMEN_ASSIGN(plan.optimiser, optimiser_from(*optimiser));
-    VELAMEN_ASSIGN(plan.micro_batch, json.integer("micro_batch"));
-    VELAMEN_ASSIGN(plan.sample_every, json.integer("sample_every"));
-    VELAMEN_ASSIGN(plan.preview_seed, json.integer("preview_seed"));
-    VELAMEN_ASSIGN(plan.preview_guidance, json.number("preview_guidance"));
-    VELAMEN_ASSIGN(plan.reproducible, json.flag("reproducible"));
-    VELAMEN_TRY(check(plan));
-    return plan;
-}
-
 Result<TrainingPlan> make_plan(const PlanRequest& request)
 {
     using namespace privacy;
@@ -320,8 +213,18 @@ Result<TrainingPlan> make_plan(const PlanRequest& request)
     TrainingPlan plan;
     plan.checkpoint = request.checkpoint;
     plan.source = request.source;
+    plan.keys = request.keys;
+    plan.public_source = request.public_source;
     plan.classes = request.classes;
     plan.selection = request.selection;
+    plan.train_conditioner = request.train_conditioner;
+    plan.precision = request.precision;
+    plan.memory_limit = request.memory_limit;
+    plan.optimiser.rule = request.rule;
+    plan.optimiser.clipping = request.clipping;
+    if (request.clipping == "automatic") plan.optimiser.clipping_norm = 1.0;
+    plan.optimiser.noise_multiplicity = request.noise_multiplicity;
+    plan.optimiser.public_batch = request.public_batch;
 
     PrivacyPlan& p = plan.privacy;
     p.epsilon = request.epsilon;
@@ -338,9 +241,13 @@ Result<TrainingPlan> make_plan(const PlanRequest& request)
     p.noise_effective = p.noise_gradient = 1.0; // placeholders that pass the check; set below
     p.noise_loss = 0.0;
     p.hardened = request.hardened;
+    p.unit = request.unit;
+    p.images_per_unit = request.images_per_unit != 0 ? request.images_per_unit
+        : request.unit == "image"                    ? 1
+                                                     : kImagesPerUnit;
     // At small epsilon about a sixth of it; never so little noise that it costs the steps much.
     if (request.warm_start) p.noise_warm_start = std::clamp(20.0 / p.epsilon, 5.0, 20.0);
-    VELAMEN_TRY(check(plan));
+    VELAMEN_TRY(check_plan(plan));
 
     VELAMEN_ASSIGN(const NoiseMultiplier effective, calibrated(p));
     p.noise_effective = effective.value();
@@ -354,7 +261,7 @@ Result<TrainingPlan> make_plan(const PlanRequest& request)
         std::min<std::int64_t>(10, std::max<std::int64_t>(1, p.steps / 10));
     plan.micro_batch = std::min<std::int64_t>(256, p.expected_batch);
     plan.sample_every = std::max<std::int64_t>(1, p.steps / 10);
-    VELAMEN_TRY(check(plan));
+    VELAMEN_TRY(check_plan(plan));
     return plan;
 }
 

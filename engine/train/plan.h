@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/core/result.h"
+#include "engine/data/keys.h"
 #include "engine/io/json.h"
 #include "engine/privacy/ledger_event.h"
 
@@ -32,7 +33,10 @@ struct PrivacyPlan {
     /// Discrete Gaussian noise on an integer grid, against attacks on floating-point noise. Epsilon
     /// is the Renyi bound then.
     bool hardened = false;
-    double noise_warm_start = 0.0; ///< of the class moments before the first step; 0: no warm start
+    double noise_warm_start = 0.0; ///< of the class moments before the first step; 0: not released
+    double noise_votes = 0.0;      ///< of the class votes before the first step; 0: not released
+    /// k: so many of a unit's images at most take part in a step, picked anew at random each time.
+    std::int64_t images_per_unit = 1;
 };
 
 /// What the ledger is charged for so many steps of the plan.
@@ -46,32 +50,44 @@ Result<std::optional<privacy::NoisyRelease>> warm_start_charge(const PrivacyPlan
 Result<std::vector<privacy::Spending>> spending_of(const PrivacyPlan& plan);
 
 struct OptimiserPlan {
+    std::string rule = "adamw"; ///< or "adam_bc" (bias correction for noise), "sgd" (momentum)
     double learning_rate = 1e-3;
     double embedding_scale = 5.0; ///< learning rate of the class table relative to the rest
     double beta1 = 0.9;
     double beta2 = 0.99;
-    double epsilon = 1e-12; ///< AdamW's, not the privacy budget
-    double weight_decay = 0.0;
+    double epsilon = 1e-12;    ///< AdamW's, not the privacy budget
+    double momentum = 0.9;     ///< of "sgd"
+    double weight_decay = 0.0; ///< decoupled
     std::int64_t warmup_steps = 10;
-    double final_fraction = 0.1;         ///< cosine down to this share of the learning rate
-    double ema_decay = 0.9;              ///< per optimiser step
+    double final_fraction = 0.1; ///< cosine down to this share of the learning rate
+    double ema_decay = 0.9;      ///< per optimiser step
+    /// How a unit's gradient is bounded: "flat", "per_block" or "automatic" (normalised, C = 1).
+    std::string clipping = "flat";
     double clipping_norm = 0.01;         ///< C
     double class_dropout = 0.1;          ///< share of draws with the null class, for guidance
     std::int64_t warm_start_steps = 200; ///< public ones, where there is a warm start
-    std::int64_t noise_multiplicity = 1; ///< K draws of (t, noise) a unit and step
+    std::int64_t noise_multiplicity = 1; ///< K draws of (t, noise) an image and step
+    std::int64_t public_batch = 0; ///< public images mixed into each update after noising; 0: none
+    double public_weight = 1.0;    ///< of their mean gradient beside the private one
 };
 
 struct TrainingPlan {
     static constexpr std::int64_t kSchema = 1;
 
-    std::filesystem::path checkpoint; ///< base checkpoint folder
-    std::filesystem::path source;     ///< private folder or zip
-    std::vector<std::string> classes; ///< public list, in the order of class indices
+    std::filesystem::path checkpoint;    ///< base checkpoint folder
+    std::filesystem::path source;        ///< private folder or zip
+    data::Keys keys;                     ///< where an image's class and unit are found
+    std::filesystem::path public_source; ///< public folder or zip for optimiser.public_batch
+    std::vector<std::string> classes;    ///< public list, in the order of class indices
     std::string selection = "attention";
-    bool skip_dead = true; ///< leave out tensors whose gradient is zero by construction
+    bool train_conditioner = true; ///< the class table beside the selection
+    bool skip_dead = true;         ///< leave out tensors whose gradient is zero by construction
+    /// "fp32", or "bf16" for frozen weights and activations; norms and sums are fp32 always.
+    std::string precision = "fp32";
     PrivacyPlan privacy;
     OptimiserPlan optimiser;
     std::int64_t micro_batch = 256; ///< units of one forward/backward pass
+    double memory_limit = 0.0;      ///< GiB that micro_batch was chosen for; 0: chosen by hand
     std::int64_t sample_every = 10; ///< steps between preview rows; 0: only at the end
     std::int64_t preview_seed = 1234;
     double preview_guidance = 0.3;
@@ -86,7 +102,9 @@ struct TrainingPlan {
 struct PlanRequest {
     std::filesystem::path checkpoint;
     std::filesystem::path source;
+    data::Keys keys;
     std::vector<std::string> classes;
+    std::string unit = "image"; ///< "patient", "study", ...: what keys.unit tells apart
     double epsilon = 1.0;
     double delta = 0.0; ///< 0: privacy::default_delta
     privacy::Neighbours neighbours = privacy::Neighbours::ZeroOut;
@@ -94,9 +112,19 @@ struct PlanRequest {
     std::int64_t expected_batch = 0; ///< 0: chosen from public_units
     std::int64_t steps = 0;          ///< 0: the preset's
     std::string selection = "attention";
+    bool train_conditioner = true;
     bool release_clipped_fraction = false;
     bool hardened = false;
-    bool warm_start = false; ///< begin at noisy class means, charged to epsilon
+    bool warm_start = false;  ///< begin at noisy class means, charged to epsilon
+    bool class_votes = false; ///< rows of the class table by a noisy vote, charged to epsilon
+    std::int64_t images_per_unit = 0;    ///< k; 0: 1 for images, 4 for anything larger
+    std::int64_t noise_multiplicity = 1; ///< K
+    std::string rule = "adamw";
+    std::string clipping = "flat";
+    std::string precision = "fp32";
+    double memory_limit = 0.0; ///< GiB for a micro-batch; 0: no search
+    std::filesystem::path public_source;
+    std::int64_t public_batch = 0;
 };
 
 /// Calibrates the noise and checks every rule (epsilon > 0, delta < 1/N, N >= 100, B <= N, ...).
@@ -112,6 +140,9 @@ struct Forecast {
     double epsilon_rdp = 0.0;         ///< of the whole plan, RDP
     double epsilon_no_sampling = 0.0; ///< conservative footnote: without amplification by sampling
     double attacker_rate = 0.0;       ///< true positives at 1 % false alarms, at most
+    double epsilon_warm_start = 0.0;  ///< of what is released before the first step, alone
+    double noise_without_warm_start =
+        0.0; ///< effective noise if the steps had epsilon to themselves
     std::int64_t trained_parameters = 0;
     std::int64_t total_parameters = 0;
 };
