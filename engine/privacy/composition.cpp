@@ -451,6 +451,7 @@ Result<NoiseMultiplier> calibrate_beside(std::span<const Spending> others, Epsil
                                          Delta delta, SamplingRate rate, Steps steps,
                                          bool is_hardened)
 {
+    if (others.empty() && !is_hardened) return calibrate_noise(target, delta, rate, steps);
     std::vector<Spending> all(others.begin(), others.end());
     all.push_back({Guarantee{target, 0.0}, steps}); // its place
     const auto epsilon_at = [&](double log_noise) -> Result<Epsilon> {

@@ -35,9 +35,17 @@ struct RenyiPart {
     double divergence; ///< infinity where it diverges
     double failure = 0.0;
 };
-/// Of order alpha > 1, an upper bound. Orders between integers count as the next integer for the
-/// discrete Gaussian, since a divergence never falls with its order. Capped draws: from the pmf of
+/// Of order alpha > 1, an upper bound. Capped draws: from the pmf of
 /// the privacy loss, which dominates. Infinity where check_event() fails.
+///
+/// The discrete Gaussian on the grid of grid.h: at an integer order the divergence is a binomial
+/// sum of moments of order i of two noises that lie one contribution k apart (Mironov, Talwar,
+/// Zhang, arXiv 1908.10530, section 3.3). On the grid k and i k are integer vectors, the sum over
+/// the grid of exp(-|x - i k|^2 / (2 s^2)) depends on neither, and so each moment equals that of
+/// the continuous Gaussian. The worse direction is the same as there (theorem 5), since x -> k - x
+/// keeps the grid. Scalars released jointly on the grid have these moments too: effective
+/// multipliers hold as in events.h, with the sigma of GridNoise::draw as that of the whole. Orders
+/// between integers count as the next integer, since a divergence never falls with its order.
 RenyiPart renyi_of(const Event& event, double alpha, Neighbours relation = Neighbours::ZeroOut);
 
 /// The Renyi bound of all kinds of events together, conversion as in accountant.h at what the
@@ -61,8 +69,8 @@ Result<Bound> bound_of(std::span<const Spending> all, Delta delta,
 Result<double> attacker_rate(std::span<const Spending> all, double false_positive_rate);
 
 /// The smallest effective noise (to 1e-4 relative) of `steps` steps that keeps the whole, with what
-/// else is released, within `target`. Hardened steps when `is_hardened`. Refused with the nearest
-/// reachable value; errors as bound_of().
+/// else is released, within `target`: calibrate_noise() where there is nothing else. Hardened steps
+/// when `is_hardened`. Refused with the nearest reachable value; errors as bound_of().
 Result<NoiseMultiplier> calibrate_beside(std::span<const Spending> others, Epsilon target,
                                          Delta delta, SamplingRate rate, Steps steps,
                                          bool is_hardened);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Exact noise over the integers. No floating point takes part in it, so no rounding can betray what
-// the noise hides (Mironov 2012). Its accounting is in hardened.h.
+// the noise hides (Mironov 2012). Its accounting is in composition.h.
 
 #pragma once
 

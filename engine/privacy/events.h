@@ -31,7 +31,7 @@ struct Segment {
 };
 
 /// The same step with the discrete Gaussian on an integer grid (grid.h). Known by its Renyi
-/// divergence of integer orders only (hardened.h).
+/// divergence of integer orders only (composition.h).
 struct SubsampledDiscreteGaussian {
     SubsampledGaussian step;
     friend bool operator==(const SubsampledDiscreteGaussian&,

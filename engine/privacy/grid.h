@@ -3,7 +3,7 @@
 // The hardened release: contributions clipped onto an integer grid, summed exactly, noised with the
 // discrete Gaussian, then scaled back. Sum and noise are integers added without rounding, so that
 // the attacks on floating-point noise (Mironov 2012; Haney et al., arXiv 2207.13793) have nothing
-// to work on. Its epsilon is in hardened.h. No tensor here.
+// to work on. Its epsilon is in composition.h. No tensor here.
 
 #pragma once
 

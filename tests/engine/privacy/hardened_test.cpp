@@ -4,7 +4,7 @@
 // integers term by term; the formula at integer orders in 50 digits (mpmath); the privacy loss
 // distribution of the continuous mechanism.
 
-#include "engine/privacy/hardened.h"
+#include "engine/privacy/composition.h"
 
 #include <cmath>
 #include <limits>
@@ -25,7 +25,10 @@ Segment segment(double rate, double noise, std::int64_t steps)
 
 RdpBound hardened(const std::vector<Segment>& segments, double delta)
 {
-    return hardened_epsilon(segments, Delta::create(delta).value());
+    std::vector<Spending> all;
+    for (const Segment& one : segments)
+        all.push_back({SubsampledDiscreteGaussian{one.event}, one.steps});
+    return composed_rdp(all, Delta::create(delta).value()).value();
 }
 
 // exp((alpha - 1) divergence), both ways, between the noise of scale s and its mixture with the
