@@ -1,4 +1,6 @@
-# torch/torch.h costs many seconds a file: all targets that need it share one precompiled header.
+# ATen costs many seconds a file: all targets that need it share one precompiled header. Not torch/torch.h: GCC
+# instantiates in every file the templates that a precompiled header leaves pending, and that whole header's take as
+# long again as the file. Files include what they need of torch beside this.
 
 add_library(velamen_torch_header OBJECT "${PROJECT_SOURCE_DIR}/packaging/cmake/torch_header.cpp")
 target_link_libraries(velamen_torch_header PRIVATE velamen_warnings PUBLIC LibTorch::cpu)
@@ -8,7 +10,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 target_compile_options(velamen_torch_header PRIVATE ${_pch_flags})
 target_precompile_headers(velamen_torch_header PRIVATE
-  <torch/torch.h> <algorithm> <cmath> <cstdint> <filesystem> <functional> <memory> <optional>
+  <ATen/ATen.h> <torch/nn/module.h> <torch/types.h> <algorithm> <cmath> <cstdint> <filesystem> <functional> <memory> <optional>
   <span> <string> <vector>)
 
 function(velamen_use_torch target)
