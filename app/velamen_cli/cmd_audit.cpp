@@ -28,6 +28,8 @@ int auditEngine(const evaluate::EngineAudit& audit, const Output& output)
     json["canaries"] = audit.canaries;
     json["guessed"] = verdict->guesses.guessed;
     json["correct"] = verdict->guesses.correct;
+    json["images"] = audit.images;
+    json["draws"] = audit.draws;
     json["noise"] = audit.noise;
     json["delta"] = audit.delta;
     json["significance"] = audit.significance;
@@ -61,6 +63,8 @@ void addAudit(CLI::App& app, Context& context)
         ->capture_default_str();
     command->add_option("--guesses", o->guesses, "Guesses, the surest of both kinds")
         ->capture_default_str();
+    command->add_option("--images", o->images, "Images of each unit")->capture_default_str();
+    command->add_option("--draws", o->draws, "Noise draws of each image")->capture_default_str();
     command->add_option("--noise", o->noise, "Claimed noise multiplier")->capture_default_str();
     command->add_option("--delta", o->delta, "Delta of the claim")->capture_default_str();
     command->add_option("--significance", o->significance, "Chance of accusing an honest step")

@@ -3,7 +3,6 @@
 #include "engine/dpsgd/clipper.h"
 
 #include <algorithm>
-#include <cmath>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -17,42 +16,29 @@ namespace velamen::dpsgd {
 
 namespace {
 
-/// Elements of one block of formed gradients when a tensor was used several times (16 MiB).
-constexpr std::int64_t kFormedElements = std::int64_t{1} << 22;
 /// L of the released loss: per unit it is clamped to [0, L] and L / 2 is taken off.
 constexpr double kLossLimit = 1.0;
 
 /// The loss as it is released: clamped to [0, L], minus L / 2.
 double shifted_loss(double loss) { return std::clamp(loss, 0.0, kLossLimit) - 0.5 * kLossLimit; }
 
-/// All uses of each trained tensor in this pass.
-TapeUses uses_of(const GradTape& tape, std::size_t count)
+/// As it is released: clipped or not, minus 1/2.
+double shifted_clipped(bool is_clipped) { return is_clipped ? 0.5 : -0.5; }
+
+at::Tensor zero_sum(const at::Tensor& trained)
 {
-    TapeUses uses(count);
-    for (const auto& record : tape.records())
-        for (const Role role : {Role::Weight, Role::Bias})
-            if (const std::int64_t slot = record->slots().of(role); slot >= 0)
-                uses[static_cast<std::size_t>(slot)].push_back({record.get(), role});
-    return uses;
+    return at::zeros(trained.sizes(), trained.options().dtype(at::kFloat));
 }
 
-/// A tensor that was used several times has one gradient: the sum over its uses, taken before the
-/// norm.
-void add_summed_norms(const std::vector<TapeUse>& uses, std::int64_t elements, std::int64_t units,
-                      const at::Tensor& squared)
+void clear_non_finite(const GradTape& tape, const UnitFigures& figures, const at::Device& device)
 {
-    const std::int64_t block =
-        std::clamp<std::int64_t>(kFormedElements / std::max<std::int64_t>(1, elements), 1, units);
-    for (std::int64_t first = 0; first < units; first += block) {
-        const std::int64_t count = std::min(block, units - first);
-        at::Tensor total;
-        for (const TapeUse& use : uses) {
-            const at::Tensor one =
-                use.record->unit_gradients(use.role, units, first, count).reshape({count, -1});
-            total = total.defined() ? total.add(one) : one;
-        }
-        squared.narrow(0, first, count).add_(row_squares(total));
-    }
+    std::vector<std::int64_t> bad;
+    for (std::int64_t unit = 0; unit < figures.units; ++unit)
+        if (!figures.is_finite(unit)) bad.push_back(unit);
+    if (bad.empty()) return;
+    const at::Tensor indices = at::tensor(bad, at::kLong).to(device);
+    for (const auto& record : tape.records())
+        record->clear_units(figures.units, indices);
 }
 
 } // namespace
@@ -62,22 +48,32 @@ at::Tensor unit_losses(const at::Tensor& row_losses, std::int64_t rows_per_unit)
     return row_losses.view({-1, rows_per_unit}).mean(1);
 }
 
-double clip_factor(double norm, double clip) noexcept
+at::Tensor part_loss(const at::Tensor& row_losses, std::int64_t unit_rows)
 {
-    return std::min(1.0, clip / (norm * (1.0 + 1e-3) + 1e-6));
+    return row_losses.sum().div(static_cast<double>(unit_rows));
 }
 
-Clipper::Clipper(TrainedTensors trained, privacy::ClippingNorm clip, privacy::ExpectedBatch batch)
-    : trained_(std::move(trained)), clip_(clip), batch_(batch)
+Clipper::Clipper(TrainedTensors trained, privacy::ClippingNorm clip, privacy::ExpectedBatch batch,
+                 const ClipOptions& options)
+    : trained_(std::move(trained)), clip_(clip), batch_(batch), options_(options)
 {
+    VELAMEN_ASSERT(options.style != ClippingStyle::Automatic || clip.value() == 1.0);
+    for (const auto& entry : trained_) {
+        VELAMEN_ASSERT(entry.block >= 0);
+        blocks_.push_back(options.style == ClippingStyle::PerBlock ? entry.block : 0);
+        block_count_ = std::max(block_count_, blocks_.back() + 1);
+    }
     reset();
 }
 
 Result<Clipper> Clipper::hardened(TrainedTensors trained, privacy::ClippingNorm clip,
-                                  privacy::ExpectedBatch batch, const privacy::StepNoise& noise)
+                                  privacy::ExpectedBatch batch, const privacy::StepNoise& noise,
+                                  const ClipOptions& options)
 {
+    // Nothing is clipped by normalising: there is no fraction to release.
+    VELAMEN_ASSERT(options.style != ClippingStyle::Automatic || !noise.clipped_fraction);
     VELAMEN_ASSIGN(HardenedLayout layout, HardenedLayout::create(trained, clip, noise));
-    Clipper clipper(std::move(trained), clip, batch);
+    Clipper clipper(std::move(trained), clip, batch, options);
     clipper.layout_ = std::move(layout);
     return clipper;
 }
@@ -91,6 +87,7 @@ const privacy::Grid& Clipper::grid() const
 void Clipper::reset()
 {
     hardened_sum_.reset();
+    open_.reset();
     sums_.assign(trained_.size(), {});
     loss_sum_ = 0.0;
     clipped_sum_ = 0.0;
@@ -98,25 +95,33 @@ void Clipper::reset()
     view_ = {};
 }
 
-Result<> Clipper::add(GradTape& tape, const MicroBatch& batch, const at::Tensor& losses)
+const at::Tensor& Clipper::sum_of(std::size_t tensor)
 {
-    is_broken_ = true; // until this micro-batch is whole
-    if (batch.units < 1 || batch.padded < 0 || batch.padded > batch.units
-        || losses.numel() != batch.units)
-        return fail(ErrorCode::Internal, "a micro-batch does not name its units");
+    if (!sums_[tensor].defined()) sums_[tensor] = zero_sum(trained_[tensor].tensor);
+    return sums_[tensor];
+}
+
+Result<> Clipper::check_pass(const GradTape& tape, std::int64_t units) const
+{
     VELAMEN_TRY(tape.check_known());
-    for (const auto& [name, tensor, scale] : trained_)
-        if (tensor.grad().defined())
+    for (const auto& entry : trained_)
+        if (entry.tensor.grad().defined())
             return fail(ErrorCode::Refused,
-                        "tensor " + name + " received a gradient outside the private path",
+                        "tensor " + entry.name + " received a gradient outside the private path",
                         "clear all gradients before a private run; if it happens again, the model "
                         "uses this tensor in a way that cannot be trained privately");
     for (const auto& record : tape.records())
-        if (record->rows() % batch.units != 0)
+        if (record->rows() % units != 0)
             return fail(ErrorCode::Internal, "the rows of a layer do not divide into units");
+    return {};
+}
+
+Result<> Clipper::guarded(GradTape& tape, const std::function<Result<>()>& adding)
+{
+    const bool was_broken = std::exchange(is_broken_, true);
     try {
         const at::NoGradGuard no_grad;
-        VELAMEN_TRY(accumulate(tape, batch, losses.detach()));
+        VELAMEN_TRY(adding());
         tape.clear();
     } catch (const std::bad_alloc&) {
         return fail(ErrorCode::OutOfMemory, "no memory for a micro-batch",
@@ -124,101 +129,143 @@ Result<> Clipper::add(GradTape& tape, const MicroBatch& batch, const at::Tensor&
     } catch (const std::exception&) { // its text may hold shapes of the draw
         return fail(ErrorCode::Internal, "a micro-batch could not be clipped");
     }
-    is_broken_ = false;
+    is_broken_ = was_broken;
     return {};
+}
+
+Result<> Clipper::add(GradTape& tape, const MicroBatch& batch, const at::Tensor& losses)
+{
+    return guarded(tape, [&]() -> Result<> {
+        if (batch.units < 1 || batch.padded < 0 || batch.padded > batch.units
+            || losses.numel() != batch.units)
+            return fail(ErrorCode::Internal, "a micro-batch does not name its units");
+        if (open_)
+            return fail(ErrorCode::Internal, "a unit lacks rows when the next units are added");
+        VELAMEN_TRY(check_pass(tape, batch.units));
+        return accumulate(tape, batch, losses.detach());
+    });
+}
+
+Result<> Clipper::add_part(GradTape& tape, const UnitPart& part, const at::Tensor& loss)
+{
+    return guarded(tape, [&]() -> Result<> {
+        if (!open_) open_.emplace().unit_rows = part.unit_rows;
+        if (part.rows < 1 || loss.numel() != 1 || part.unit_rows != open_->unit_rows
+            || open_->rows + part.rows > part.unit_rows)
+            return fail(ErrorCode::Internal, "a part of a unit does not fit its other parts");
+        VELAMEN_TRY(check_pass(tape, 1));
+        return accumulate_part(tape, part, loss.detach());
+    });
 }
 
 Result<> Clipper::accumulate(GradTape& tape, const MicroBatch& batch, const at::Tensor& losses)
 {
-    const std::int64_t units = batch.units;
-    const auto uses = uses_of(tape, trained_.size());
-    const at::Tensor squared = at::zeros({units}, at::dtype(at::kDouble).device(losses.device()));
-    GramCache cache;
-    for (const auto& record : tape.records()) // in this order neighbours share activations
-        for (const Role role : {Role::Weight, Role::Bias})
-            if (const std::int64_t slot = record->slots().of(role);
-                slot >= 0 && uses[static_cast<std::size_t>(slot)].size() == 1)
-                record->add_squared_norms(role, units, cache, squared);
-    cache = {};
-    for (std::size_t i = 0; i < uses.size(); ++i)
-        if (uses[i].size() > 1)
-            add_summed_norms(uses[i], trained_[i].tensor.numel(), units, squared);
-
-    const at::Tensor good = at::isfinite(squared).logical_and_(at::isfinite(losses));
-    if (!good.all().item<bool>()) {
-        const at::Tensor bad = good.logical_not().nonzero().flatten();
-        for (const auto& record : tape.records())
-            record->clear_units(units, bad);
-        squared.index_fill_(0, bad, 0.0);
-    }
-    const at::Tensor counted = good.clone();
-    counted.narrow(0, units - batch.padded, batch.padded).fill_(false);
-
-    const at::Tensor norms = squared.clamp_min(0.0).sqrt_();
-    const double clip = clip_.value();
-    const at::Tensor factors // clip_factor() of each
-        = norms.mul(1.0 + 1e-3).add_(1e-6).reciprocal_().mul_(clip).clamp_max_(1.0).mul_(counted);
-    const at::Tensor weights = factors.to(at::kFloat);
+    const TapeUses uses = uses_of(tape);
+    const UnitFigures figures =
+        unit_figures(tape, uses, blocks_, block_count_, losses, options_.norms);
+    clear_non_finite(tape, figures, losses.device());
+    const UnitWeights weights = weigh(figures, options_.style, clip_.value(), batch.padded);
     if (layout_) {
-        VELAMEN_TRY(add_on_grid(uses, {weights, losses, counted}));
+        VELAMEN_TRY(add_on_grid(
+            figures, weights,
+            [&](const at::Tensor& sum, std::size_t tensor, std::int64_t unit, float weight) {
+                for (const TapeUse& use : uses[tensor])
+                    sum.add_(
+                        use.record->unit_gradients(use.role, batch.units, unit, 1).flatten().cpu(),
+                        weight);
+            }));
     } else {
-        for (std::size_t i = 0; i < uses.size(); ++i) {
-            if (!sums_[i].defined())
-                sums_[i] = at::zeros(trained_[i].tensor.sizes(),
-                                     trained_[i].tensor.options().dtype(at::kFloat));
+        const at::Tensor factors = at::tensor(weights.factors, at::kFloat)
+                                       .view({block_count_, batch.units})
+                                       .to(losses.device());
+        for (std::size_t i = 0; i < uses.size(); ++i)
             for (const TapeUse& use : uses[i])
-                use.record->add_weighted(use.role, weights, sums_[i]);
-        }
+                use.record->add_weighted(use.role, factors.select(0, blocks_[i]), sum_of(i));
     }
+    note(figures, weights, batch.padded);
+    return {};
+}
 
-    add_losses(losses, counted);
-    // A unit that counts adds 1/2 when it is clipped and takes 1/2 off when it is not.
-    const auto clipped = factors.lt(1.0).logical_and_(counted).sum().item<double>();
-    clipped_sum_ += clipped - 0.5 * counted.sum().item<double>();
-    view_.units += units - batch.padded;
-    view_.non_finite +=
-        good.narrow(0, 0, units - batch.padded).logical_not().sum().item<std::int64_t>();
-    view_.clipped_fraction += clipped;
-    view_.mean_norm += norms.mul(counted).sum().item<double>();
+Result<> Clipper::accumulate_part(const GradTape& tape, const UnitPart& part,
+                                  const at::Tensor& loss)
+{
+    const TapeUses uses = uses_of(tape);
+    open_->gradient.resize(trained_.size());
+    const at::Tensor whole = at::ones({1}, at::dtype(at::kFloat).device(loss.device()));
+    for (std::size_t i = 0; i < uses.size(); ++i)
+        for (const TapeUse& use : uses[i]) {
+            at::Tensor& gradient = open_->gradient[i];
+            if (!gradient.defined()) gradient = zero_sum(trained_[i].tensor);
+            use.record->add_weighted(use.role, whole, gradient);
+        }
+    const at::Tensor exact = loss.to(at::kDouble).view({1});
+    open_->loss = open_->loss.defined() ? open_->loss.add(exact) : exact;
+    open_->rows += part.rows;
+    return open_->rows == open_->unit_rows ? close_unit() : Result<>{};
+}
+
+Result<> Clipper::close_unit()
+{
+    const OpenUnit unit = std::move(*std::exchange(open_, std::nullopt));
+    const at::Tensor squared =
+        at::zeros({block_count_, 1}, at::dtype(at::kDouble).device(unit.loss.device()));
+    for (std::size_t i = 0; i < unit.gradient.size(); ++i)
+        if (unit.gradient[i].defined())
+            squared.select(0, blocks_[i]).add_(row_squares(unit.gradient[i].view({1, -1})));
+    const at::Tensor host = at::cat({squared.flatten(), unit.loss}).cpu();
+    const double* values = host.data_ptr<double>();
+    const UnitFigures figures{.units = 1,
+                              .blocks = block_count_,
+                              .squared = {values, values + block_count_},
+                              .losses = {values[block_count_]}};
+    const UnitWeights weights = weigh(figures, options_.style, clip_.value(), 0);
+    if (layout_) {
+        VELAMEN_TRY(
+            add_on_grid(figures, weights,
+                        [&](const at::Tensor& sum, std::size_t tensor, std::int64_t, float weight) {
+                            if (unit.gradient[tensor].defined())
+                                sum.add_(unit.gradient[tensor].flatten().cpu(), weight);
+                        }));
+    } else if (weights.is_counted[0]) {
+        for (std::size_t i = 0; i < unit.gradient.size(); ++i)
+            if (unit.gradient[i].defined())
+                sum_of(i).add_(unit.gradient[i], weights.factor(blocks_[i], 0));
+    }
+    note(figures, weights, 0);
     return {};
 }
 
 /// Every unit's whole contribution, formed and rounded on its own. Sums of integers do not depend
 /// on the order, hence not on the threads.
-Result<> Clipper::add_on_grid(const TapeUses& uses, const UnitFactors& units)
+Result<> Clipper::add_on_grid(const UnitFigures& figures, const UnitWeights& weights,
+                              const AddGradient& add_gradient)
 {
     if (!hardened_sum_) {
         VELAMEN_ASSIGN(hardened_sum_, HardenedSum::create(*layout_));
     }
-    const std::int64_t count = units.weights.numel();
-    const at::Tensor factors = units.weights.cpu(), included = units.counted.cpu();
-    const at::Tensor exact = units.losses.to(at::kDouble).cpu();
-    const auto weights = factors.accessor<float, 1>();
-    const auto counted = included.accessor<bool, 1>();
-    const auto losses = exact.accessor<double, 1>();
     std::mutex mutex;
     Result<> outcome;
     const auto add_units = [&](std::int64_t first, std::int64_t last) -> Result<> {
         const at::NoGradGuard no_grad;
         VELAMEN_ASSIGN(auto contribution, HardenedContribution::create(*layout_));
         for (std::int64_t unit = first; unit < last; ++unit) {
-            if (!counted[unit]) continue;
-            for (std::size_t i = 0; i < uses.size(); ++i) {
+            const auto at = static_cast<std::size_t>(unit);
+            if (!weights.is_counted[at]) continue;
+            for (std::size_t i = 0; i < trained_.size(); ++i) {
                 const std::span<float> place = contribution.weights_of(i);
-                at::Tensor whole = at::from_blob(
+                const at::Tensor whole = at::from_blob(
                     place.data(), {static_cast<std::int64_t>(place.size())}, at::kFloat);
                 whole.zero_();
-                for (const TapeUse& use : uses[i])
-                    whole.add_(use.record->unit_gradients(use.role, count, unit, 1).flatten().cpu(),
-                               weights[unit]);
+                add_gradient(whole, i, unit, weights.factor(blocks_[i], unit));
             }
-            contribution.round(shifted_loss(losses[unit]), weights[unit] < 1.0F ? 0.5 : -0.5);
+            contribution.round(shifted_loss(figures.loss(unit)),
+                               shifted_clipped(weights.is_clipped[at]));
             const std::scoped_lock lock(mutex);
             VELAMEN_TRY(hardened_sum_->add(contribution));
         }
         return {};
     };
-    on_all_threads(count, [&](std::int64_t first, std::int64_t last) {
+    on_all_threads(figures.units, [&](std::int64_t first, std::int64_t last) {
         auto part = add_units(first, last);
         const std::scoped_lock lock(mutex);
         if (!part && outcome) outcome = std::move(part);
@@ -226,19 +273,29 @@ Result<> Clipper::add_on_grid(const TapeUses& uses, const UnitFactors& units)
     return outcome;
 }
 
-void Clipper::add_losses(const at::Tensor& losses, const at::Tensor& counted)
+void Clipper::note(const UnitFigures& figures, const UnitWeights& weights, std::int64_t padded)
 {
-    const at::Tensor exact = at::where(counted, losses.to(at::kDouble), 0.0);
-    const at::Tensor bounded = exact.clamp(0.0, kLossLimit).sub_(0.5 * kLossLimit).mul_(counted);
-    loss_sum_ += bounded.sum().item<double>();
-    view_.mean_loss += exact.sum().item<double>();
+    for (std::int64_t unit = 0; unit < figures.units - padded; ++unit) {
+        const auto at = static_cast<std::size_t>(unit);
+        ++view_.units;
+        if (!weights.is_counted[at]) {
+            ++view_.non_finite;
+            continue;
+        }
+        const bool is_clipped = weights.is_clipped[at];
+        loss_sum_ += shifted_loss(figures.loss(unit));
+        clipped_sum_ += shifted_clipped(is_clipped);
+        view_.clipped_fraction += is_clipped ? 1.0 : 0.0;
+        view_.mean_norm += figures.norm(unit);
+        view_.mean_loss += figures.loss(unit);
+    }
 }
 
 Result<ClippedSum> Clipper::finish(data::PoissonDraw&& draw)
 {
     const data::PoissonDraw used(std::move(draw));
     const bool is_whole =
-        !is_broken_ && view_.units == static_cast<std::int64_t>(used.units().size());
+        !is_broken_ && !open_ && view_.units == static_cast<std::int64_t>(used.units().size());
     std::optional<HardenedSum> on_grid = std::exchange(hardened_sum_, std::nullopt);
     if (layout_ && !on_grid) { // a draw of no unit
         auto empty = HardenedSum::create(*layout_);
@@ -250,16 +307,17 @@ Result<ClippedSum> Clipper::finish(data::PoissonDraw&& draw)
     }
     try {
         for (std::size_t i = 0; i < sums_.size(); ++i)
-            if (!sums_[i].defined())
-                sums_[i] = at::zeros(trained_[i].tensor.sizes(),
-                                     trained_[i].tensor.options().dtype(at::kFloat));
+            sum_of(i);
     } catch (const std::exception&) {
         reset();
         return fail(ErrorCode::OutOfMemory, "no memory for the sum of a step");
     }
+    const auto clipped = options_.style == ClippingStyle::Automatic
+        ? std::nullopt
+        : std::optional<double>(clipped_sum_);
     ClippedSum sum = on_grid
         ? ClippedSum(std::exchange(sums_, {}), std::move(*on_grid), clip_, batch_)
-        : ClippedSum(std::exchange(sums_, {}), loss_sum_, clipped_sum_, clip_, batch_);
+        : ClippedSum(std::exchange(sums_, {}), loss_sum_, clipped, clip_, batch_);
     reset();
     if (!is_whole)
         return fail(ErrorCode::Internal, "a step was ended that does not hold what was drawn");

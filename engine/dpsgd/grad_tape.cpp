@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "engine/dpsgd/grad_rules/conv1d.h"
 #include "engine/dpsgd/grad_rules/conv2d.h"
 #include "engine/dpsgd/grad_rules/embedding.h"
 #include "engine/dpsgd/grad_rules/group_norm.h"
@@ -39,10 +40,17 @@ at::Tensor GradTape::linear(const at::Tensor& x, const at::Tensor& weight, const
     return taped_linear(*this, slots(weight, bias), x, weight, bias);
 }
 
+at::Tensor GradTape::conv1d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                            std::int64_t stride, std::int64_t padding)
+{
+    return taped_conv1d(*this, slots(weight, bias), x, weight, bias, stride, padding);
+}
+
 at::Tensor GradTape::conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                             std::int64_t stride, std::int64_t padding)
 {
-    return taped_conv2d(*this, slots(weight, bias), x, weight, bias, stride, padding);
+    return taped_conv2d(*this, slots(weight, bias), x, weight, bias, {stride, stride},
+                        {padding, padding});
 }
 
 at::Tensor GradTape::layer_norm(const at::Tensor& x, const at::Tensor& weight,

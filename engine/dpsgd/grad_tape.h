@@ -29,6 +29,8 @@ public:
 
     at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
                       const at::Tensor& bias) override;
+    at::Tensor conv1d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                      std::int64_t stride, std::int64_t padding) override;
     at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                       std::int64_t stride, std::int64_t padding) override;
     at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
@@ -47,7 +49,7 @@ public:
     /// Refused when a layer reported a parameter that requires a gradient but is not trained: its
     /// gradient would be computed nowhere.
     Result<> check_known() const;
-    std::size_t trained_count() const noexcept { return slots_.size(); }
+    const TrainedTensors& trained() const noexcept { return trained_; }
 
 private:
     Slots slots(const at::Tensor& weight, const at::Tensor& bias);

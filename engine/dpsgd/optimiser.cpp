@@ -66,7 +66,7 @@ double average_decay_at(const OptimiserOptions& options, std::int64_t step) noex
 Optimiser::Optimiser(TrainedTensors trained, const OptimiserOptions& options)
     : trained_(std::move(trained)), options_(options)
 {
-    for (const auto& [name, tensor, scale] : trained_) {
+    for (const auto& [name, tensor, scale, block] : trained_) {
         Entry entry;
         entry.weight = tensor.detach(); // shares memory with the model
         if (tensor.scalar_type() != at::kFloat || !tensor.is_contiguous())

@@ -55,9 +55,11 @@ NoisyGradient NoisyGradient::release(ClippedSum&& sum, privacy::SpentStep&& step
         return (shifted + scalar.value() * kHalf * stream.normal()) / used.batch_.value() + kHalf;
     };
     if (noises.loss) released.noised_loss_ = mean_of(used.loss_sum_, *noises.loss, kLossTensor);
-    if (noises.clipped_fraction)
+    if (noises.clipped_fraction) {
+        VELAMEN_ASSERT(used.clipped_sum_); // a normalised gradient is not clipped
         released.noised_clipped_fraction_ =
-            mean_of(used.clipped_sum_, *noises.clipped_fraction, kClippedTensor);
+            mean_of(*used.clipped_sum_, *noises.clipped_fraction, kClippedTensor);
+    }
     return released;
 }
 

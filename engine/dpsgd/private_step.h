@@ -33,7 +33,7 @@ private:
     friend class Clipper;
     friend class NoisyGradient;
     friend struct ClippedSumSeam; // defined in tests and benchmarks only: reads, never makes
-    ClippedSum(std::vector<at::Tensor> sums, double loss_sum, double clipped_sum,
+    ClippedSum(std::vector<at::Tensor> sums, double loss_sum, std::optional<double> clipped_sum,
                privacy::ClippingNorm clip, privacy::ExpectedBatch batch)
         : sums_(std::move(sums)), loss_sum_(loss_sum), clipped_sum_(clipped_sum), clip_(clip),
           batch_(batch)
@@ -47,8 +47,9 @@ private:
 
     std::vector<at::Tensor> sums_; // fp32, one per trained tensor; zero where it is hardened
     std::optional<HardenedSum> hardened_;
-    double loss_sum_ = 0.0;    // of clamped losses minus one half
-    double clipped_sum_ = 0.0; // of 1 for clipped units, 0 for others, minus one half
+    double loss_sum_ = 0.0; // of clamped losses minus one half
+    // Of 1 for clipped units, 0 for others, minus one half; none where nothing is clipped.
+    std::optional<double> clipped_sum_{};
     privacy::ClippingNorm clip_;
     privacy::ExpectedBatch batch_;
 };

@@ -17,6 +17,7 @@ struct TrainedTensor {
     std::string name;
     at::Tensor tensor;                ///< leaf with requires_grad, shared with the model
     double learning_rate_scale = 1.0; ///< relative to the schedule
+    int block = 0;                    ///< for clipping per block: 0 ... number of blocks - 1
 };
 
 using TrainedTensors = std::vector<TrainedTensor>;

@@ -3,6 +3,8 @@
 #include "engine/dpsgd/validate.h"
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -10,6 +12,9 @@
 #include <ATen/ATen.h>
 #include <torch/nn/module.h>
 #include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/instancenorm.h>
+
+#include "engine/dpsgd/unit_norms.h"
 
 namespace velamen::dpsgd {
 
@@ -27,14 +32,63 @@ bool is_batch_norm(const torch::nn::Module& module)
 {
     return dynamic_cast<const torch::nn::BatchNorm1dImpl*>(&module) != nullptr
         || dynamic_cast<const torch::nn::BatchNorm2dImpl*>(&module) != nullptr
-        || dynamic_cast<const torch::nn::BatchNorm3dImpl*>(&module) != nullptr;
+        || dynamic_cast<const torch::nn::BatchNorm3dImpl*>(&module) != nullptr
+        || module.name().find("BatchNorm") != std::string::npos;
+}
+
+template <class Norm>
+bool tracks(const torch::nn::Module& module)
+{
+    const auto* norm = dynamic_cast<const Norm*>(&module);
+    return norm != nullptr && norm->options.track_running_stats();
+}
+
+bool keeps_statistics(const torch::nn::Module& module)
+{
+    return tracks<torch::nn::InstanceNorm1dImpl>(module)
+        || tracks<torch::nn::InstanceNorm2dImpl>(module)
+        || tracks<torch::nn::InstanceNorm3dImpl>(module);
+}
+
+const void* memory_of(const at::Tensor& tensor) { return tensor.storage().unsafeGetStorageImpl(); }
+
+/// Parameters, then buffers, with their full names.
+std::vector<std::pair<std::string, at::Tensor>> tensors_of(const torch::nn::Module& module)
+{
+    std::vector<std::pair<std::string, at::Tensor>> out;
+    for (const auto& item : module.named_parameters())
+        out.emplace_back(item.key(), item.value());
+    for (const auto& item : module.named_buffers())
+        out.emplace_back(item.key(), item.value());
+    std::erase_if(out, [](const auto& item) { return !item.second.defined(); });
+    return out;
+}
+
+/// A trained tensor that has a second name, whole or in part, moves or is used where nobody looks.
+Result<> check_untied(const torch::nn::Module& module, const TrainedTensors& trained)
+{
+    std::unordered_map<const void*, std::string> names; // by memory; empty: not seen yet
+    for (const auto& entry : trained)
+        names.emplace(memory_of(entry.tensor), "");
+    for (const auto& [name, tensor] : tensors_of(module)) {
+        const auto found = names.find(memory_of(tensor));
+        if (found == names.end()) continue;
+        if (!found->second.empty())
+            return fail(ErrorCode::Refused,
+                        "tensors " + found->second + " and " + name + " share their memory",
+                        "use a checkpoint without tied weights, or a selection without them");
+        found->second = name;
+    }
+    return {};
 }
 
 double sum_of(const at::Tensor& tensor) { return tensor.detach().sum(at::kDouble).item<double>(); }
 
 double squares_of(const at::Tensor& tensor)
 {
-    return at::linalg_vector_norm(tensor.detach(), 2, at::OptionalIntArrayRef{}, false, at::kFloat)
+    const at::Tensor values = tensor.detach(); // buffers may hold integers
+    return at::linalg_vector_norm(values.is_floating_point() ? values : values.to(at::kFloat), 2,
+                                  at::OptionalIntArrayRef{}, false, at::kFloat)
         .item<double>();
 }
 
@@ -47,6 +101,11 @@ Result<> check_module(const torch::nn::Module& module, const TrainedTensors& tra
             return fail(ErrorCode::Refused,
                         "layer " + item.key() + " is a batch norm: it mixes the samples of a batch",
                         "use a checkpoint with group norms");
+        else if (keeps_statistics(*item.value()))
+            return fail(ErrorCode::Refused,
+                        "layer " + item.key() + " keeps statistics of the images that it sees",
+                        "use a checkpoint with group norms");
+    VELAMEN_TRY(check_untied(module, trained));
     const auto known = identities(trained);
     for (const auto& item : module.named_parameters())
         if (item.value().requires_grad() && !known.contains(item.value().unsafeGetTensorImpl()))
@@ -63,19 +122,58 @@ Result<> check_trained(const TrainedTensors& trained)
                     "choose another selection");
     std::set<std::string> names;
     std::unordered_map<const void*, std::string> memory;
-    for (const auto& [name, tensor, scale] : trained) {
+    for (const auto& [name, tensor, scale, block] : trained) {
         if (!tensor.defined() || !tensor.is_leaf() || !tensor.requires_grad()
             || !at::isFloatingType(tensor.scalar_type()))
-            return fail(ErrorCode::Refused, "tensor " + name + " cannot be trained");
+            return fail(ErrorCode::Refused, "tensor " + name + " cannot be trained",
+                        "leave it out of the selection");
+        if (!tensor.is_non_overlapping_and_dense())
+            return fail(ErrorCode::Refused, "tensor " + name + " shares memory with itself",
+                        "use a checkpoint without expanded weights");
+        if (tensor.scalar_type() != trained.front().tensor.scalar_type())
+            return fail(ErrorCode::Refused,
+                        "tensors " + trained.front().name + " and " + name
+                            + " have different number types",
+                        "convert the checkpoint to one type");
         if (!names.insert(name).second)
             return fail(ErrorCode::Refused, "tensor " + name + " is selected twice");
-        const auto [other, is_new] = memory.emplace(tensor.storage().unsafeGetStorageImpl(), name);
+        const auto [other, is_new] = memory.emplace(memory_of(tensor), name);
         if (!is_new)
             return fail(ErrorCode::Refused,
                         "tensors " + other->second + " and " + name + " share their memory",
                         "select only one of them, or use a checkpoint without tied weights");
     }
     return {};
+}
+
+Result<> check_independence(const RowLosses& losses_of)
+{
+    const auto first_of = [&](std::int64_t neighbour) {
+        const at::Tensor rows = at::tensor({std::int64_t{0}, neighbour}, at::kLong);
+        return losses_of(rows).flatten()[0].to(at::kDouble).item<double>();
+    };
+    const double one = first_of(1), other = first_of(2);
+    if (std::abs(one - other) <= 1e-4 * std::abs(one)) return {};
+    return fail(ErrorCode::Refused, "a layer of this model mixes the samples of a batch",
+                "use a checkpoint whose norms look at one sample at a time");
+}
+
+std::vector<std::string> without_gradient(const GradTape& tape, std::int64_t rows)
+{
+    const TrainedTensors& trained = tape.trained();
+    std::vector<std::int64_t> blocks(trained.size()); // each tensor for itself
+    std::iota(blocks.begin(), blocks.end(), std::int64_t{0});
+    const at::NoGradGuard no_grad;
+    const auto count = static_cast<std::int64_t>(trained.size());
+    const UnitFigures figures =
+        unit_figures(tape, uses_of(tape), blocks, count, at::zeros({rows}), NormPath::Cheaper);
+    std::vector<std::string> out;
+    for (std::int64_t i = 0; i < count; ++i) {
+        const auto first = figures.squared.begin() + i * rows;
+        if (std::all_of(first, first + rows, [](double squared) { return squared == 0.0; }))
+            out.push_back(trained[static_cast<std::size_t>(i)].name);
+    }
+    return out;
 }
 
 std::vector<std::string> unrecorded(const GradTape& tape, const TrainedTensors& trained)
@@ -115,10 +213,9 @@ Result<> check_moved(const StepReport& report, const TrainedTensors& trained)
 FrozenWatch::FrozenWatch(const torch::nn::Module& module, const TrainedTensors& trained)
 {
     const auto known = identities(trained);
-    for (const auto& item : module.named_parameters())
-        if (!known.contains(item.value().unsafeGetTensorImpl()))
-            watched_.push_back(
-                {item.key(), item.value(), sum_of(item.value()), squares_of(item.value())});
+    for (const auto& [name, tensor] : tensors_of(module))
+        if (!known.contains(tensor.unsafeGetTensorImpl()))
+            watched_.push_back({name, tensor, sum_of(tensor), squares_of(tensor)});
 }
 
 Result<> FrozenWatch::check() const

@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,16 +22,30 @@ class Module;
 
 namespace velamen::dpsgd {
 
-/// Refused when the model has a batch norm (it mixes samples), or a parameter that requires a
-/// gradient and is not among `trained`.
+/// Refused, naming the layer or tensor, when the model has a layer that mixes the samples of a
+/// batch or keeps statistics of them, a parameter that requires a gradient and is not among
+/// `trained`, or one that shares its memory with a trained one.
 Result<> check_module(const torch::nn::Module& module, const TrainedTensors& trained);
 
-/// Refused when two selected tensors share memory, one is not a floating-point leaf with
-/// requires_grad, or a name occurs twice or never.
+/// Refused when two selected tensors share memory, one overlaps itself or is not a floating-point
+/// leaf with requires_grad, their types differ, or a name occurs twice or never.
 Result<> check_trained(const TrainedTensors& trained);
+
+/// The losses of a dry pass over these rows of a public pool: [n] int64  ->  [n].
+using RowLosses = std::function<at::Tensor(const at::Tensor& rows)>;
+
+/// Refused when the loss of a row changes with the row beside it: some layer mixes the samples of a
+/// batch, whatever its name is. Two passes of two rows, out of a pool of three.
+Result<> check_independence(const RowLosses& losses_of);
 
 /// Selected tensors that no record of the last backward pass names, in the order of `trained`.
 std::vector<std::string> unrecorded(const GradTape& tape, const TrainedTensors& trained);
+
+/// After a dry backward pass over so many rows of public random input: tensors whose gradient is
+/// zero in every row, so that they would receive nothing but noise. Zero by construction, as where
+/// cross-attention has one token to look at, or for the time being, as the first of two low-rank
+/// factors while the second is zero. To be reported.
+std::vector<std::string> without_gradient(const GradTape& tape, std::int64_t rows);
 
 /// After a dry backward pass (public random input), before the tape is cleared. Refused when a
 /// selected tensor was not reached, except those listed in `dead` (known to have a zero gradient).
@@ -39,7 +55,8 @@ Result<> check_recorded(const GradTape& tape, const TrainedTensors& trained,
 /// After the first step: each selected tensor has to have moved.
 Result<> check_moved(const StepReport& report, const TrainedTensors& trained);
 
-/// Values of parameters outside the selection, to see after the first step that none of them moved.
+/// Values of parameters outside the selection and of buffers, to see after the first step that none
+/// of them moved.
 class FrozenWatch {
 public:
     FrozenWatch(const torch::nn::Module& module, const TrainedTensors& trained);

@@ -58,6 +58,10 @@ private:
 
 Result<> check(const EngineAudit& audit)
 {
+    if (audit.images < 1 || audit.images > 64 || audit.draws < 1 || audit.draws > 64)
+        return fail(ErrorCode::InvalidArgument,
+                    "a canary of the audit has too few or too many images or noise draws",
+                    "take 1 to 64 of each");
     const bool is_valid = audit.canaries >= 2 && audit.canaries <= 100'000'000 && audit.guesses >= 2
         && audit.guesses <= audit.canaries && audit.guesses % 2 == 0 && audit.significance > 0.0
         && audit.significance < 1.0;
@@ -88,13 +92,18 @@ try {
     data::PoissonDraw draw =
         data::PoissonSampler(units, privacy::SamplingRate::literal(1.0)).draw(draws);
     if (units > 0) {
-        std::vector<std::int64_t> rows;
-        rows.reserve(included.size());
+        const std::int64_t rows = audit.images * audit.draws;
+        std::vector<std::int64_t> axes;
+        axes.reserve(included.size());
         for (const std::int64_t unit : draw.units())
-            rows.push_back(included[static_cast<std::size_t>(unit)]);
-        const at::Tensor ids = torch::tensor(rows, torch::kLong).view({units, 1});
-        const at::Tensor losses =
-            tape.embedding(ids, trained[0].tensor).flatten() * (kCanaryNorm * audit.clip);
+            axes.push_back(included[static_cast<std::size_t>(unit)]);
+        const at::Tensor ids = // the rows of a unit side by side
+            torch::tensor(axes, torch::kLong).repeat_interleave(rows).view({units * rows, 1});
+        // A unit's rows differ in length; their mean is what counts.
+        const at::Tensor lengths = torch::arange(1, rows + 1, torch::kFloat)
+            * (2.0 * kCanaryNorm * audit.clip / static_cast<double>(rows + 1));
+        const at::Tensor losses = dpsgd::unit_losses(
+            tape.embedding(ids, trained[0].tensor).flatten() * lengths.repeat({units}), rows);
         losses.sum().backward();
         VELAMEN_TRY(clipper.add(tape, {.units = units, .padded = 0}, losses));
     }

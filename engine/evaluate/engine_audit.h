@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A membership audit of the private step itself. Every canary is a unit whose gradient points along
-// an axis of its own and is ten times longer than the clipping norm; a fair coin decides whether it
-// takes part. Whoever sees the released gradient guesses who was in. A step that adds less noise
-// than it claims, or clips less, is refuted. No private image is touched.
+// A membership audit of the private step itself. Every canary is a unit, of several images and
+// noise draws if so wished, whose gradient points along an axis of its own and is ten times longer
+// than the clipping norm; a fair coin decides whether it takes part. Whoever sees the released
+// gradient guesses who was in. A step that adds less noise than it claims, or clips less, is
+// refuted. No private image is touched.
 
 #pragma once
 
@@ -24,6 +25,8 @@ namespace velamen::evaluate {
 struct EngineAudit {
     std::int64_t canaries = 200'000;
     std::int64_t guesses = 1000; ///< half for the highest scores ("in"), half for the lowest
+    std::int64_t images = 1;     ///< of each canary
+    std::int64_t draws = 1;      ///< noise draws of each image
     double noise = 2.0;          ///< claimed multiplier, above 0
     double clip = 1.0;           ///< clipping norm, above 0
     double delta = 1e-7;         ///< at which epsilon is claimed; far below 1 / canaries
@@ -54,7 +57,7 @@ Result<double> noise_correlation(const EngineAudit& audit,
                                  const StepUnderAudit& step = engine_step);
 
 /// Throws the coins, takes the step, guesses. InvalidArgument for numbers outside their range.
-/// Needs about 100 bytes a canary; a second or so.
+/// Needs about 100 bytes a canary and as many for each image and draw; a second or so.
 Result<EngineVerdict> audit_engine(const EngineAudit& audit,
                                    const StepUnderAudit& step = engine_step);
 

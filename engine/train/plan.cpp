@@ -134,6 +134,11 @@ Result<> check_plan(const TrainingPlan& plan)
                     "clipping norm is "
                         + std::to_string(o.clipping_norm),
                     "set the clipping norm to 1");
+    if (o.clipping == "automatic" && p.noise_clipped > 0.0)
+        return fail(ErrorCode::InvalidArgument,
+                    "automatic clipping normalises every contribution, so there is no clipped "
+                    "fraction to release",
+                    "release none, or choose flat clipping");
     VELAMEN_TRY(check_range("clipping norm", o.clipping_norm, 1e-12, 1e12));
     VELAMEN_TRY(check_range("learning rate", o.learning_rate, 1e-12, 1e3));
     VELAMEN_TRY(check_range("EMA decay", o.ema_decay, 0.0, 1.0));

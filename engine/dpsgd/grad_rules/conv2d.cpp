@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <ATen/ATen.h>
 
@@ -20,11 +21,12 @@ namespace {
 struct ConvShape {
     std::int64_t kernel_height = 1;
     std::int64_t kernel_width = 1;
-    std::int64_t stride = 1;
-    std::int64_t padding = 0;
+    Extent stride{1, 1};
+    Extent padding{0, 0};
     bool is_pointwise() const
     {
-        return kernel_height == 1 && kernel_width == 1 && stride == 1 && padding == 0;
+        return kernel_height == 1 && kernel_width == 1 && stride == Extent{1, 1}
+        && padding == Extent{0, 0};
     }
 };
 
@@ -32,10 +34,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor>
 conv_backward(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& weight,
               const ConvShape& shape, std::array<bool, 3> wanted)
 {
-    const std::array<std::int64_t, 2> stride{shape.stride, shape.stride};
-    const std::array<std::int64_t, 2> padding{shape.padding, shape.padding};
-    return at::convolution_backward(grad, x, weight, at::OptionalIntArrayRef{}, stride, padding,
-                                    {1, 1}, false, {0, 0}, 1, wanted);
+    return at::convolution_backward(grad, x, weight, at::OptionalIntArrayRef{}, shape.stride,
+                                    shape.padding, {1, 1}, false, {0, 0}, 1, wanted);
 }
 
 class ConvRecord final : public GradRecord {
@@ -74,14 +74,15 @@ public:
         const at::Tensor rows = factors.repeat_interleave(input_.size(0) / units);
         const at::Tensor scaled = grad_.to(at::kFloat).mul(rows.view({-1, 1, 1, 1}));
         sum.add_(std::get<1>(conv_backward(scaled, input_.to(at::kFloat), weight_.to(at::kFloat),
-                                           shape_, {false, true, false})));
+                                           shape_, {false, true, false}))
+                     .view_as(sum));
     }
 
     void clear_units(std::int64_t units, const at::Tensor& indices) override
     {
         input_ = without_units(input_, units, indices);
         grad_ = without_units(grad_, units, indices);
-        bias_.reset();
+        if (bias_.defined()) bias_ = without_units(bias_, units, indices);
     }
 
 private:
@@ -98,8 +99,8 @@ private:
         const at::Tensor x = input_.narrow(0, first * k, count * k).to(at::kFloat);
         const at::Tensor columns = shape_.is_pointwise()
             ? x.flatten(2)
-            : at::im2col(x, {shape_.kernel_height, shape_.kernel_width}, {1, 1},
-                         {shape_.padding, shape_.padding}, {shape_.stride, shape_.stride});
+            : at::im2col(x, {shape_.kernel_height, shape_.kernel_width}, {1, 1}, shape_.padding,
+                         shape_.stride);
         return tokens(columns, k);
     }
 
@@ -126,13 +127,13 @@ private:
 struct ConvFunction : torch::autograd::Function<ConvFunction> {
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
                               const at::Tensor& weight, const std::optional<at::Tensor>& bias,
-                              std::int64_t stride, std::int64_t padding, const Report& report)
+                              Extent stride, Extent padding, const Report& report)
     {
         save_report(context, report);
-        context->saved_data["stride"] = stride;
-        context->saved_data["padding"] = padding;
+        context->saved_data["stride"] = std::vector<std::int64_t>(stride.begin(), stride.end());
+        context->saved_data["padding"] = std::vector<std::int64_t>(padding.begin(), padding.end());
         context->save_for_backward({x, weight});
-        return at::conv2d(x, weight, bias, {stride, stride}, {padding, padding});
+        return at::conv2d(x, as_type_of(x, weight), as_type_of(x, bias), stride, padding);
     }
 
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -141,12 +142,15 @@ struct ConvFunction : torch::autograd::Function<ConvFunction> {
         const auto saved = context->get_saved_variables();
         const Report report = load_report(context);
         const at::Tensor weight = saved[1].detach();
-        const ConvShape shape{weight.size(2), weight.size(3), context->saved_data["stride"].toInt(),
-                              context->saved_data["padding"].toInt()};
+        const auto extent = [&](const char* name) {
+            const std::vector<std::int64_t> both = context->saved_data[name].toIntVector();
+            return Extent{both[0], both[1]};
+        };
+        const ConvShape shape{weight.size(2), weight.size(3), extent("stride"), extent("padding")};
         at::Tensor input_grad;
         if (context->needs_input_grad(0))
-            input_grad =
-                std::get<0>(conv_backward(grads[0], saved[0], weight, shape, {true, false, false}));
+            input_grad = std::get<0>(conv_backward(grads[0], saved[0], as_type_of(saved[0], weight),
+                                                   shape, {true, false, false}));
         report.tape->push(
             std::make_unique<ConvRecord>(report.slots, saved[0].detach(), grads[0], weight, shape));
         return {input_grad, {}, {}, {}, {}, {}};
@@ -156,7 +160,7 @@ struct ConvFunction : torch::autograd::Function<ConvFunction> {
 } // namespace
 
 at::Tensor taped_conv2d(GradTape& tape, Slots slots, const at::Tensor& x, const at::Tensor& weight,
-                        const at::Tensor& bias, std::int64_t stride, std::int64_t padding)
+                        const at::Tensor& bias, Extent stride, Extent padding)
 {
     return ConvFunction::apply(x, weight, optional_bias(bias), stride, padding,
                                Report{&tape, slots});

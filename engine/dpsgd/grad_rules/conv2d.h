@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include <ATen/core/Tensor.h>
@@ -15,7 +16,10 @@ namespace velamen::dpsgd {
 
 class GradTape;
 
+/// Of height and width.
+using Extent = std::array<std::int64_t, 2>;
+
 at::Tensor taped_conv2d(GradTape& tape, Slots slots, const at::Tensor& x, const at::Tensor& weight,
-                        const at::Tensor& bias, std::int64_t stride, std::int64_t padding);
+                        const at::Tensor& bias, Extent stride, Extent padding);
 
 } // namespace velamen::dpsgd

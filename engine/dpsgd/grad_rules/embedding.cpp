@@ -24,8 +24,13 @@ public:
 
     std::int64_t rows() const override { return ids_.size(0); }
 
-    void add_squared_norms(Role, std::int64_t units, GramCache&, const at::Tensor& squared) override
+    void add_squared_norms(Role role, std::int64_t units, GramCache& cache,
+                           const at::Tensor& squared) override
     {
+        if (cache.path == NormPath::Instantiate) {
+            squared.add_(row_squares(unit_gradients(role, units, 0, units)));
+            return;
+        }
         const at::Tensor g = tokens(units);
         if (g.size(1) == 1) {
             squared.add_(row_squares(g));

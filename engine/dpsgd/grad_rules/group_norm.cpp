@@ -26,9 +26,10 @@ struct GroupNormFunction : torch::autograd::Function<GroupNormFunction> {
         const at::Tensor input = x.contiguous();
         const std::int64_t n = x.size(0), c = x.size(1);
         const std::int64_t area = n * c == 0 ? 0 : x.numel() / (n * c);
+        const at::Tensor scale = norm_parameter(x, weight);
         const auto [out, mean, rstd] =
-            at::native_group_norm(input, weight, bias, n, c, area, groups, eps);
-        context->save_for_backward({input, weight, mean, rstd});
+            at::native_group_norm(input, scale, norm_parameter(x, bias), n, c, area, groups, eps);
+        context->save_for_backward({input, scale, mean, rstd});
         return out;
     }
 

@@ -23,9 +23,10 @@ struct LayerNormFunction : torch::autograd::Function<LayerNormFunction> {
     {
         save_report(context, report);
         const at::Tensor input = x.contiguous();
+        const at::Tensor scale = norm_parameter(x, weight);
         const auto [out, mean, rstd] =
-            at::native_layer_norm(input, weight.sizes(), weight, bias, eps);
-        context->save_for_backward({input, weight, mean, rstd});
+            at::native_layer_norm(input, weight.sizes(), scale, norm_parameter(x, bias), eps);
+        context->save_for_backward({input, scale, mean, rstd});
         return out;
     }
 

@@ -60,7 +60,7 @@ public:
     {
         input_ = without_units(input_, units, indices);
         grad_ = without_units(grad_, units, indices);
-        bias_.reset();
+        if (bias_.defined()) bias_ = without_units(bias_, units, indices);
     }
 
 private:
@@ -88,7 +88,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     {
         save_report(context, report);
         context->save_for_backward({x, weight});
-        return at::linear(x, weight, bias);
+        return at::linear(x, as_type_of(x, weight), as_type_of(x, bias));
     }
 
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -96,8 +96,9 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     {
         const auto saved = context->get_saved_variables();
         const Report report = load_report(context);
-        const at::Tensor input_grad =
-            context->needs_input_grad(0) ? grads[0].matmul(saved[1]) : at::Tensor{};
+        const at::Tensor input_grad = context->needs_input_grad(0)
+            ? grads[0].matmul(as_type_of(grads[0], saved[1]))
+            : at::Tensor{};
         report.tape->push(
             std::make_unique<LinearRecord>(report.slots, saved[0].detach(), grads[0]));
         return {input_grad, {}, {}, {}};

@@ -50,20 +50,19 @@ at::Tensor products(const at::Tensor& a, const at::Tensor& g)
 at::Tensor product_squared_norms(const at::Tensor& a, const at::Tensor& g, GramCache& cache)
 {
     const std::int64_t tokens = a.size(1);
+    if (cache.path == NormPath::Instantiate) return formed_squared_norms(a, g);
     if (tokens == 1) return row_squares(a).mul_(row_squares(g));
-    if (2 * tokens * tokens > a.size(2) * g.size(2)) return formed_squared_norms(a, g);
+    if (cache.path == NormPath::Cheaper && 2 * tokens * tokens > a.size(2) * g.size(2))
+        return formed_squared_norms(a, g);
 
     if (!cache.source.defined() || cache.source.data_ptr() != a.data_ptr()
-        || cache.source.sizes() != a.sizes() || cache.source.strides() != a.strides())
-        cache = {a, gram(a)};
-    auto [squared, bound] = gram_product(cache.gram, gram(g));
-    const at::Tensor doubtful = at::lt(squared, bound.mul_(kCancellation));
-    if (doubtful.any().item<bool>()) {
-        const at::Tensor units = doubtful.nonzero().flatten();
-        squared.index_copy_(
-            0, units, formed_squared_norms(a.index_select(0, units), g.index_select(0, units)));
+        || cache.source.sizes() != a.sizes() || cache.source.strides() != a.strides()) {
+        cache.source = a;
+        cache.gram = gram(a);
     }
-    return squared;
+    auto [squared, bound] = gram_product(cache.gram, gram(g));
+    cache.doubtful = at::lt(squared, bound.mul_(kCancellation));
+    return squared.masked_fill_(cache.doubtful, 0.0);
 }
 
 } // namespace velamen::dpsgd

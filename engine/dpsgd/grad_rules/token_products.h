@@ -13,14 +13,23 @@
 
 namespace velamen::dpsgd {
 
-/// Remembers the last Gram matrix of an activation: query, key and value projections share one.
+/// How norms are found. Both ways are exact; tests force one.
+enum class NormPath { Cheaper, Gram, Instantiate };
+
+/// What the norms of one pass share. Remembers the last Gram matrix of an activation: query, key
+/// and value projections share one.
 struct GramCache {
     at::Tensor source; ///< kept alive, so that its address cannot be reused
     at::Tensor gram;
+    NormPath path = NormPath::Cheaper;
+    /// [U] bool, set by the last call of product_squared_norms() if it used Gram matrices: units of
+    /// which they kept too few digits. Their norms were left out and have to be formed. Nobody
+    /// looks at it here: on a GPU a look per layer would stop the queue.
+    at::Tensor doubtful;
 };
 
-/// a: [U, T, d], g: [U, T, p], any strides  ->  [U] double: ||sum_t g_t a_t'||^2 per unit.
-/// Units of which Gram matrices keep too few digits are formed instead.
+/// a: [U, T, d], g: [U, T, p], any strides  ->  [U] double: ||sum_t g_t a_t'||^2 per unit, 0 for
+/// units that are marked in cache.doubtful.
 at::Tensor product_squared_norms(const at::Tensor& a, const at::Tensor& g, GramCache& cache);
 
 /// a: [U, T, d], g: [U, T, p]  ->  [U, p, d]

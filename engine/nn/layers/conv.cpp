@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The convolution, watched or plain.
+// The convolutions, watched or plain.
 
 #include "engine/nn/layers/conv.h"
 
@@ -21,6 +21,21 @@ at::Tensor ConvImpl::forward(const at::Tensor& x)
     if (Tap* tap = watching(weight))
         return tap->conv2d(x, weight, bias, square_.stride, square_.padding);
     return at::conv2d(x, weight, bias, square_.stride, square_.padding);
+}
+
+Conv1dImpl::Conv1dImpl(const ConvOptions& line)
+    : torch::nn::Conv1dImpl(torch::nn::Conv1dOptions(line.in, line.out, line.kernel)
+                                .stride(line.stride)
+                                .padding(line.padding)),
+      line_(line)
+{
+}
+
+at::Tensor Conv1dImpl::forward(const at::Tensor& x)
+{
+    if (Tap* tap = watching(weight))
+        return tap->conv1d(x, weight, bias, line_.stride, line_.padding);
+    return at::conv1d(x, weight, bias, line_.stride, line_.padding);
 }
 
 } // namespace velamen::nn

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A 2-D convolution that a Tap can watch: square kernel, stride and padding, no groups or dilation.
+// Convolutions that a Tap can watch: 2-D with square kernel, stride and padding, and 1-D; no groups
+// or dilation.
 
 #pragma once
 
@@ -29,5 +30,17 @@ private:
     ConvOptions square_;
 };
 TORCH_MODULE(Conv);
+
+class Conv1dImpl final : public torch::nn::Conv1dImpl, public Tapped {
+public:
+    explicit Conv1dImpl(const ConvOptions& options);
+
+    /// x: [N, in, L]  ->  [N, out, L']
+    at::Tensor forward(const at::Tensor& x);
+
+private:
+    ConvOptions line_;
+};
+TORCH_MODULE(Conv1d);
 
 } // namespace velamen::nn

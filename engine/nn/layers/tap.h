@@ -21,6 +21,9 @@ public:
     /// x: [N, ..., in], weight: [out, in], bias: [out] or undefined  ->  [N, ..., out]
     virtual at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
                               const at::Tensor& bias) = 0;
+    /// x: [N, in, L], weight: [out, in, k]  ->  [N, out, L']
+    virtual at::Tensor conv1d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                              std::int64_t stride, std::int64_t padding) = 0;
     /// x: [N, in, H, W], weight: [out, in, kh, kw]  ->  [N, out, H', W']
     virtual at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                               std::int64_t stride, std::int64_t padding) = 0;

@@ -3,9 +3,11 @@
 #include "engine/train/private/private_model.h"
 
 #include <algorithm>
+#include <map>
 
 #include <torch/torch.h>
 
+#include "engine/checkpoint/blocks.h"
 #include "engine/checkpoint/tensors.h"
 #include "engine/diffusion/schedule.h"
 #include "engine/diffusion/target.h"
@@ -60,7 +62,13 @@ Result<std::unique_ptr<PrivateModel>> PrivateModel::create(const TrainingPlan& p
     model->tape_ = std::make_unique<dpsgd::GradTape>(model->trained_);
     checkpoint.unet().set_tap(model->tape_.get());
     checkpoint.class_embedder().set_tap(model->tape_.get());
-    model->forward_backward(random_rows(checkpoint, 2, 0), 1);
+    const Rows pool = random_rows(checkpoint, 3, 0);
+    VELAMEN_TRY(dpsgd::check_independence([&](const at::Tensor& rows) {
+        const auto part = [&](const at::Tensor& of_pool) { return of_pool.index_select(0, rows); };
+        model->tape_->clear();
+        return model->forward_backward(
+            {part(pool.latents), part(pool.noise), part(pool.times), part(pool.classes)}, 1);
+    }));
     VELAMEN_TRY(model->tape_->check_known());
     // What is selected but left out by skip_dead has a gradient of zero and reports nothing.
     VELAMEN_ASSIGN(const auto alive, checkpoint::select_tensors(all, plan.selection, true));
@@ -123,15 +131,38 @@ dpsgd::FrozenWatch PrivateModel::watch_class_table() const
     return {checkpoint_->class_embedder(), trained_};
 }
 
+namespace {
+
+/// One block for each transformer block, one for the class table.
+void number_blocks(dpsgd::TrainedTensors& trained)
+{
+    std::map<std::string, int> numbers;
+    for (auto& entry : trained)
+        entry.block =
+            numbers.emplace(checkpoint::block_of(entry.name).name, static_cast<int>(numbers.size()))
+                .first->second;
+}
+
+dpsgd::ClippingStyle style_of(const std::string& clipping)
+{
+    return clipping == "per_block" ? dpsgd::ClippingStyle::PerBlock
+        : clipping == "automatic"  ? dpsgd::ClippingStyle::Automatic
+                                   : dpsgd::ClippingStyle::Flat;
+}
+
+} // namespace
+
 Result<dpsgd::Clipper> make_clipper(const TrainingPlan& plan, dpsgd::TrainedTensors trained)
 {
     VELAMEN_ASSIGN(const auto clip, privacy::ClippingNorm::create(plan.optimiser.clipping_norm));
     VELAMEN_ASSIGN(
         const auto batch,
         privacy::ExpectedBatch::create(static_cast<double>(plan.privacy.expected_batch)));
-    if (!plan.privacy.hardened) return dpsgd::Clipper(std::move(trained), clip, batch);
+    number_blocks(trained);
+    const dpsgd::ClipOptions options{.style = style_of(plan.optimiser.clipping)};
+    if (!plan.privacy.hardened) return dpsgd::Clipper(std::move(trained), clip, batch, options);
     VELAMEN_ASSIGN(const auto noise, step_noise_of(plan.privacy));
-    return dpsgd::Clipper::hardened(std::move(trained), clip, batch, noise);
+    return dpsgd::Clipper::hardened(std::move(trained), clip, batch, noise, options);
 }
 
 } // namespace velamen::train

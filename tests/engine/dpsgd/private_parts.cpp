@@ -15,6 +15,12 @@ at::Tensor PlainTap::linear(const at::Tensor& x, const at::Tensor& w, const at::
     return at::linear(x, w, b);
 }
 
+at::Tensor PlainTap::conv1d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+                            std::int64_t stride, std::int64_t padding)
+{
+    return at::conv1d(x, w, b, stride, padding);
+}
+
 at::Tensor PlainTap::conv2d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
                             std::int64_t stride, std::int64_t padding)
 {
@@ -48,155 +54,38 @@ TrainedTensors Model::trained() const
     return out;
 }
 
-namespace {
-
-using Parameters = std::vector<at::Tensor>;
-
-at::Tensor filled(std::vector<std::int64_t> shape, double scale = 0.3)
-{
-    return torch::randn(shape) * scale;
-}
-
-at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v)
-{
-    const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(-1)));
-    return at::bmm(at::softmax(at::bmm(q, k.transpose(1, 2)) * scale, -1), v);
-}
-
-} // namespace
-
-std::vector<Model> all_models()
-{
-    torch::manual_seed(1);
-    std::vector<Model> models;
-    models.push_back({"linear tokens",
-                      {filled({24, 16}), filled({24})},
-                      [](const Parameters& p, const at::Tensor& x, const at::Tensor&, nn::Tap& t) {
-                          return t.linear(x, p[0], p[1]);
-                      },
-                      {5, 16},
-                      {}});
-    models.push_back({"linear one token, no bias",
-                      {filled({8, 16})},
-                      [](const Parameters& p, const at::Tensor& x, const at::Tensor&, nn::Tap& t) {
-                          return t.linear(x, p[0], {});
-                      },
-                      {16},
-                      {}});
-    models.push_back({"linear long, formed",
-                      {filled({6, 4}), filled({6})},
-                      [](const Parameters& p, const at::Tensor& x, const at::Tensor&, nn::Tap& t) {
-                          return t.linear(x, p[0], p[1]);
-                      },
-                      {40, 4},
-                      {}});
-    models.push_back({"conv 1x1",
-                      {filled({12, 8, 1, 1}), filled({12})},
-                      [](const Parameters& p, const at::Tensor& x, const at::Tensor&, nn::Tap& t) {
-                          return t.conv2d(x, p[0], p[1], 1, 0);
-                      },
-                      {8, 2, 3},
-                      {}});
-    models.push_back({"conv 3x3 stride 2",
-                      {filled({6, 3, 3, 3}), filled({6})},
-                      [](const Parameters& p, const at::Tensor& x, const at::Tensor&, nn::Tap& t) {
-                          return t.conv2d(x, p[0], p[1], 2, 1);
-                      },
-                      {3, 6, 6},
-                      {}});
-    models.push_back({"group norm",
-                      {filled({8}) + 1.0, filled({8})},
-                      [](const Parameters& p, const at::Tensor& x, const at::Tensor&, nn::Tap& t) {
-                          return t.group_norm(x, 2, p[0], p[1], 1e-5);
-                      },
-                      {8, 3, 3},
-                      {}});
-    models.push_back({"layer norm",
-                      {filled({16}) + 1.0, filled({16})},
-                      [](const Parameters& p, const at::Tensor& x, const at::Tensor&, nn::Tap& t) {
-                          return t.layer_norm(x, p[0], p[1], 1e-5);
-                      },
-                      {5, 16},
-                      {}});
-    models.push_back({"embedding",
-                      {filled({4, 8})},
-                      [](const Parameters& p, const at::Tensor& x, const at::Tensor& ids,
-                         nn::Tap& t) { return t.embedding(ids, p[0]) * x; },
-                      {8},
-                      {}});
-    models.push_back({"embedding of sequences",
-                      {filled({4, 8})},
-                      [](const Parameters& p, const at::Tensor& x, const at::Tensor& ids,
-                         nn::Tap& t) { return t.embedding(ids, p[0]) * x; },
-                      {6, 8},
-                      {6}});
-    // Backward reaches the same weight and bias twice with different activations.
-    models.push_back({"one linear layer called twice",
-                      {filled({16, 16}), filled({16})},
-                      [](const Parameters& p, const at::Tensor& x, const at::Tensor&, nn::Tap& t) {
-                          return t.linear(at::tanh(t.linear(x, p[0], p[1])), p[0], p[1]);
-                      },
-                      {3, 16},
-                      {}});
-    models.push_back(attention_network());
-    return models;
-}
-
-Model attention_network()
-{
-    torch::manual_seed(2);
-    const std::int64_t c = 16, e = 8;
-    Parameters p{filled({4, e}, 1.0),  filled({c}) + 1.0,  filled({c}),          // table, norm
-                 filled({c, c, 1, 1}), filled({c}),        filled({c}) + 1.0,    // proj, norm1
-                 filled({c}),          filled({c, c}),     filled({c, c}),       // q, k
-                 filled({c, c}),       filled({c, e}),     filled({c, c}),       // v, v2, out
-                 filled({c}),          filled({2 * c, c}), filled({2 * c}),      // ff in
-                 filled({c, 2 * c}),   filled({c}),        filled({c, c, 1, 1}), // ff out, proj
-                 filled({c})};
-    return {"attention network",
-            p,
-            [](const Parameters& w, const at::Tensor& x, const at::Tensor& ids, nn::Tap& t) {
-                const at::Tensor context = t.embedding(ids, w[0]).unsqueeze(1); // [N, 1, e]
-                at::Tensor h = t.group_norm(x, 4, w[1], w[2], 1e-6);
-                h = t.conv2d(h, w[3], w[4], 1, 0).flatten(2).transpose(1, 2);
-                const at::Tensor own = t.layer_norm(h, w[5], w[6], 1e-5);
-                h = h
-                    + t.linear(attend(t.linear(own, w[7], {}), t.linear(own, w[8], {}),
-                                      t.linear(own, w[9], {})),
-                               w[11], w[12]);
-                h = h + t.linear(context, w[10], {});
-                h = h + t.linear(at::gelu(t.linear(h, w[13], w[14])), w[15], w[16]);
-                h = h.transpose(1, 2).reshape(x.sizes());
-                return x + t.conv2d(h, w[17], w[18], 1, 0);
-            },
-            {c, 3, 3},
-            {}};
-}
-
 Rows Rows::part(std::int64_t first, std::int64_t count) const
 {
     return {x.narrow(0, first * per_unit, count * per_unit),
             ids.narrow(0, first * per_unit, count * per_unit), count, per_unit};
 }
 
-Rows make_rows(const Model& model, std::int64_t units, std::int64_t per_unit)
+Rows make_rows(const Model& model, std::int64_t units, std::int64_t images, std::int64_t draws)
 {
     torch::manual_seed(3);
-    std::vector<std::int64_t> x_shape{units * per_unit}, ids_shape{units * per_unit};
+    std::vector<std::int64_t> x_shape{units * images}, ids_shape{units * images};
     x_shape.insert(x_shape.end(), model.x_shape.begin(), model.x_shape.end());
     ids_shape.insert(ids_shape.end(), model.ids_shape.begin(), model.ids_shape.end());
-    return {torch::randn(x_shape), torch::randint(model.id_count, ids_shape, torch::kLong), units,
-            per_unit};
+    at::Tensor x = torch::randn(x_shape).repeat_interleave(draws, 0);
+    if (draws > 1) x = x + 0.5 * torch::randn_like(x);
+    return {x, torch::randint(model.id_count, ids_shape, torch::kLong).repeat_interleave(draws, 0),
+            units, images * draws};
 }
 
 at::Tensor row_losses(const at::Tensor& out) { return (out - 0.3).square().flatten(1).mean(1); }
 
 std::vector<at::Tensor> Oracle::clipped_sum(double clip) const
 {
+    return weighted_sum([&](std::size_t u, std::size_t) { return clip_factor(norms[u], clip); });
+}
+
+std::vector<at::Tensor>
+Oracle::weighted_sum(const std::function<double(std::size_t, std::size_t)>& factor) const
+{
     std::vector<at::Tensor> sums;
     for (std::size_t u = 0; u < gradients.size(); ++u)
         for (std::size_t i = 0; i < gradients[u].size(); ++i) {
-            const at::Tensor term = gradients[u][i] * clip_factor(norms[u], clip);
+            const at::Tensor term = gradients[u][i] * factor(u, i);
             if (u == 0)
                 sums.push_back(term);
             else
@@ -233,12 +122,17 @@ Oracle slow_gradients(const Model& model, const Rows& rows)
     return oracle;
 }
 
+at::Tensor losses_of(const Model& model, const Rows& rows, nn::Tap& tap)
+{
+    const at::Tensor out = model.forward(model.parameters, rows.x, rows.ids, tap);
+    return unit_losses(row_losses(out.to(torch::kFloat)), rows.per_unit);
+}
+
 void add_rows(const Model& model, const Rows& rows, GradTape& tape, Clipper& clipper,
               std::int64_t padded)
 {
     if (rows.units == 0) return;
-    const at::Tensor losses = unit_losses(
-        row_losses(model.forward(model.parameters, rows.x, rows.ids, tape)), rows.per_unit);
+    const at::Tensor losses = losses_of(model, rows, tape);
     losses.sum().backward();
     if (const auto added = clipper.add(tape, {rows.units, padded}, losses); !added)
         throw std::runtime_error(added.error().message);

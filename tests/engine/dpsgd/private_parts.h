@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ namespace testing {
 class PlainTap final : public nn::Tap {
 public:
     at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) override;
+    at::Tensor conv1d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+                      std::int64_t stride, std::int64_t padding) override;
     at::Tensor conv2d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
                       std::int64_t stride, std::int64_t padding) override;
     at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
@@ -56,17 +59,18 @@ struct Model {
 };
 
 /// One model per layer type and way of using it; the last is a small attention network.
-std::vector<Model> all_models();
+const std::vector<Model>& all_models();
+constexpr std::size_t kModels = 14;
 Model attention_network();
 
-/// Rows of `units` units, K each, from a fixed seed.
+/// Rows of `units` units, so many images each, so many noisy draws of each image; a fixed seed.
 struct Rows {
     at::Tensor x, ids;
     std::int64_t units = 0;
     std::int64_t per_unit = 1;
     Rows part(std::int64_t first, std::int64_t count) const;
 };
-Rows make_rows(const Model& model, std::int64_t units, std::int64_t per_unit);
+Rows make_rows(const Model& model, std::int64_t units, std::int64_t images, std::int64_t draws = 1);
 
 /// Per-row loss of an output.
 at::Tensor row_losses(const at::Tensor& out);
@@ -78,9 +82,49 @@ struct Oracle {
     std::vector<double> losses;
     /// Sum over units of clip_factor(norm) * gradient.
     std::vector<at::Tensor> clipped_sum(double clip) const;
+    /// Sum over units of factor(unit, tensor) * gradient.
+    std::vector<at::Tensor>
+    weighted_sum(const std::function<double(std::size_t, std::size_t)>& factor) const;
     double median_norm() const;
 };
 Oracle slow_gradients(const Model& model, const Rows& rows);
+
+/// Of a forward pass under `tap`, in fp32: [units].
+at::Tensor losses_of(const Model& model, const Rows& rows, nn::Tap& tap);
+
+/// Passes every call on to a tape and keeps what the rules are given, whatever its precision.
+class WatchingTap final : public nn::Tap {
+public:
+    explicit WatchingTap(GradTape& tape) : tape_(tape) {}
+    at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) override;
+    at::Tensor conv1d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+                      std::int64_t stride, std::int64_t padding) override;
+    at::Tensor conv2d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+                      std::int64_t stride, std::int64_t padding) override;
+    at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+                          double eps) override;
+    at::Tensor group_norm(const at::Tensor& x, std::int64_t groups, const at::Tensor& w,
+                          const at::Tensor& b, double eps) override;
+    at::Tensor embedding(const at::Tensor& ids, const at::Tensor& w) override;
+
+    /// After backward: the gradient norm that follows from these rows' activations and output
+    /// gradients, in double.
+    double exact_norm(std::int64_t first_row, std::int64_t rows) const;
+
+private:
+    using Operation =
+        std::function<at::Tensor(nn::Tap&, const at::Tensor&, const std::vector<at::Tensor>&)>;
+    struct Call {
+        Operation operation;
+        at::Tensor input;
+        std::vector<at::Tensor> parameters; ///< one of them may be undefined
+        std::shared_ptr<at::Tensor> gradient;
+    };
+    at::Tensor watch(const Operation& operation, const at::Tensor& x,
+                     const std::vector<at::Tensor>& parameters);
+    GradTape& tape_;
+    std::vector<Call> calls_;
+};
 
 /// Forward, backward and add() for these rows; zero rows are no micro-batch at all.
 void add_rows(const Model& model, const Rows& rows, GradTape& tape, Clipper& clipper,

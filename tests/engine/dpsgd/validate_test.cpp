@@ -4,8 +4,11 @@
 
 #include "engine/dpsgd/validate.h"
 
+#include <cmath>
+
 #include <gtest/gtest.h>
 
+#include "engine/nn/layers/attention.h"
 #include "tests/engine/dpsgd/private_parts.h"
 
 namespace velamen::dpsgd::testing {
@@ -27,6 +30,48 @@ TEST(Validate, RefusesABatchNorm)
     const auto refused = check_module(*bad, all_parameters(*bad));
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, ErrorCode::Refused);
+}
+
+/// Nothing in its name or type tells that it looks across the batch.
+struct CenterImpl : torch::nn::Module {
+    at::Tensor forward(const at::Tensor& x) { return x - x.mean(0, true); }
+};
+TORCH_MODULE(Center);
+
+TEST(Validate, RefusesALayerThatMixesSamplesUnderAnyName)
+{
+    torch::manual_seed(4);
+    const at::Tensor pool = torch::randn({3, 4});
+    torch::nn::Sequential good(torch::nn::Linear(4, 4), torch::nn::GroupNorm(2, 4));
+    torch::nn::Sequential bad(torch::nn::Linear(4, 4), Center());
+    const auto check = [&](torch::nn::Sequential& model) {
+        return check_independence([&](const at::Tensor& rows) {
+            return row_losses(model->forward(pool.index_select(0, rows)));
+        });
+    };
+    EXPECT_TRUE(check(good));
+    const auto refused = check(bad);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::Refused);
+    EXPECT_FALSE(check_independence([](const at::Tensor& rows) {
+        return torch::full(rows.sizes(), std::nan(""));
+    })) << "a loss that is no number shows nothing";
+}
+
+TEST(Validate, NamesEveryKindOfLayerThatRemembersABatch)
+{
+    const auto refuses = [](const torch::nn::Sequential& model) {
+        const auto refused = check_module(*model, all_parameters(*model));
+        return !refused && refused.error().message.find("layer 1 ") != std::string::npos;
+    };
+    using torch::nn::Sequential;
+    const torch::nn::Conv2d conv(torch::nn::Conv2dOptions(2, 4, 1));
+    EXPECT_TRUE(refuses(Sequential(conv, torch::nn::BatchNorm1d(4))));
+    EXPECT_TRUE(refuses(Sequential(conv, torch::nn::BatchNorm2d(4))));
+    EXPECT_TRUE(refuses(Sequential(conv, torch::nn::BatchNorm3d(4))));
+    const auto tracking = torch::nn::InstanceNorm2dOptions(4).track_running_stats(true);
+    EXPECT_TRUE(refuses(Sequential(conv, torch::nn::InstanceNorm2d(tracking))));
+    EXPECT_FALSE(refuses(Sequential(conv, torch::nn::InstanceNorm2d(4))));
 }
 
 TEST(Validate, RefusesATrainableParameterOutsideTheSelection)
@@ -51,6 +96,61 @@ TEST(Validate, RefusesTiedFrozenAndRepeatedTensors)
     EXPECT_FALSE(check_trained({{"a", a}, {"frozen", frozen}}));
     EXPECT_FALSE(check_trained({{"a", a}, {"a", b}}));
     EXPECT_FALSE(check_trained({}));
+}
+
+TEST(Validate, RefusesViewsThatOverlapAndTensorsOfMixedTypes)
+{
+    const at::Tensor whole = torch::randn({6});
+    const at::Tensor head = whole.narrow(0, 0, 4).requires_grad_(true);
+    const at::Tensor tail = whole.narrow(0, 2, 4).requires_grad_(true);
+    const at::Tensor repeated = torch::randn({1}).expand({4}).requires_grad_(true);
+    const at::Tensor half = torch::randn({4}).to(torch::kBFloat16).requires_grad_(true);
+    const auto message = [](const TrainedTensors& trained) {
+        const auto refused = check_trained(trained);
+        return refused ? "" : refused.error().message;
+    };
+    EXPECT_EQ(message({{"head", head}, {"tail", tail}}),
+              "tensors head and tail share their memory");
+    EXPECT_EQ(message({{"repeated", repeated}}), "tensor repeated shares memory with itself");
+    EXPECT_EQ(message({{"head", head}, {"half", half}}),
+              "tensors head and half have different number types");
+}
+
+TEST(Validate, RefusesATrainedTensorThatTheModelKnowsUnderTwoNames)
+{
+    torch::nn::Sequential model(torch::nn::Linear(4, 4), torch::nn::Linear(4, 4));
+    EXPECT_TRUE(check_module(*model, all_parameters(*model)));
+    auto& last = dynamic_cast<torch::nn::LinearImpl&>(*model->ptr(1));
+    const auto& first = dynamic_cast<torch::nn::LinearImpl&>(*model->ptr(0));
+    // A frozen view of the trained weight: it would move with it.
+    last.parameters(false)[0].set_data(first.weight.detach().t());
+    const TrainedTensors trained{{"0.weight", first.weight}};
+    for (const auto& item : model->named_parameters())
+        item.value().set_requires_grad(item.key() == "0.weight");
+    const auto refused = check_module(*model, trained);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message, "tensors 0.weight and 1.weight share their memory");
+}
+
+// Softmax over one key is 1 whatever the query, so neither query nor key has a gradient.
+TEST(Validate, ReportsTensorsWhoseGradientIsZeroByConstruction)
+{
+    torch::manual_seed(6);
+    nn::Attention attention(8, 5, 2);
+    const TrainedTensors trained = all_parameters(*attention);
+    GradTape tape(trained);
+    nn::set_tap(*attention, &tape);
+    const auto names = [&](std::int64_t tokens) {
+        tape.clear();
+        row_losses(attention(torch::randn({3, 6, 8}), torch::randn({3, tokens, 5})))
+            .sum()
+            .backward();
+        return without_gradient(tape, 3);
+    };
+    EXPECT_EQ(names(2), std::vector<std::string>());
+    EXPECT_EQ(names(1), (std::vector<std::string>{"to_q.weight", "to_k.weight"}));
+    tape.clear();
+    EXPECT_EQ(without_gradient(tape, 3).size(), trained.size()) << "nothing was recorded";
 }
 
 TEST(Validate, RefusesASelectedTensorThatTheLossDoesNotReach)
@@ -95,6 +195,15 @@ TEST(Validate, NoticesAFrozenTensorThatChanged)
     EXPECT_TRUE(watch.check());
     const torch::NoGradGuard no_grad;
     frozen[0] += 1e-3;
+    EXPECT_FALSE(watch.check());
+}
+
+TEST(Validate, NoticesABufferThatChanged)
+{
+    torch::nn::Sequential model(torch::nn::Linear(4, 4), torch::nn::BatchNorm1d(4));
+    const FrozenWatch watch(*model, all_parameters(*model));
+    EXPECT_TRUE(watch.check());
+    model->forward(torch::randn({3, 4})); // running statistics
     EXPECT_FALSE(watch.check());
 }
 

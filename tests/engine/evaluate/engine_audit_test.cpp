@@ -87,8 +87,55 @@ TEST(EngineAudit, FindsNoiseThatIsUsedAgain)
     EXPECT_GT(*lazy, limit);
 }
 
+/// Units of three images with two noise draws each.
+EngineAudit several_rows()
+{
+    EngineAudit audit;
+    audit.images = 3;
+    audit.draws = 2;
+    return audit;
+}
+
+TEST(EngineAudit, PassesTheRealStepForUnitsOfSeveralImagesAndDraws)
+{
+    const EngineVerdict verdict = verdict_on(several_rows(), engine_step);
+    EXPECT_FALSE(verdict.is_refuted()) << verdict.refuted << " against " << verdict.claimed;
+    EXPECT_GT(verdict.guesses.correct, 780);
+    EXPECT_GT(verdict.refuted, 1.0);
+}
+
+TEST(EngineAudit, FindsHalfOfTheNoiseForUnitsOfSeveralImagesAndDraws)
+{
+    const auto verdict = verdict_on(several_rows(), [](EngineAudit audit, auto included) {
+        audit.noise /= 2.0;
+        return engine_step(audit, included);
+    });
+    EXPECT_TRUE(verdict.is_refuted()) << verdict.refuted << " against " << verdict.claimed;
+}
+
+// What a unit is made of is clipped row by row and summed: it moves the sum by 6 C.
+TEST(EngineAudit, FindsAClipOfRowsInsteadOfUnits)
+{
+    const auto verdict = verdict_on(several_rows(), [](EngineAudit audit, auto included) {
+        std::vector<std::int64_t> rows;
+        for (const std::int64_t unit : included)
+            rows.insert(rows.end(), static_cast<std::size_t>(audit.images * audit.draws), unit);
+        audit.images = audit.draws = 1;
+        return engine_step(audit, rows);
+    });
+    EXPECT_TRUE(verdict.is_refuted()) << verdict.refuted << " against " << verdict.claimed;
+}
+
 TEST(EngineAudit, RefusesNumbersThatDoNotFit)
 {
+    for (const std::int64_t bad : {0, -1, 65}) {
+        EngineAudit audit;
+        audit.images = bad;
+        EXPECT_FALSE(audit_engine(audit)) << bad;
+        audit = {};
+        audit.draws = bad;
+        EXPECT_FALSE(audit_engine(audit)) << bad;
+    }
     for (const auto& [canaries, guesses] : {std::pair<std::int64_t, std::int64_t>{1, 1},
                                             {100, 3},
                                             {100, 102},

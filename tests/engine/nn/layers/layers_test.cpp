@@ -27,6 +27,11 @@ public:
     {
         return see(weight), at::linear(x, weight, bias);
     }
+    at::Tensor conv1d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                      std::int64_t stride, std::int64_t padding) override
+    {
+        return see(weight), at::conv1d(x, weight, bias, stride, padding);
+    }
     at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                       std::int64_t stride, std::int64_t padding) override
     {
@@ -97,14 +102,16 @@ TEST(Tapped, EveryKindOfLayerAsksItsTap)
     GroupNorm group(2, 4, 1e-5);
     LayerNorm layer(4);
     Conv conv(ConvOptions{.in = 4, .out = 2, .stride = 2, .padding = 1});
+    Conv1d line(ConvOptions{.in = 4, .out = 3, .stride = 2, .padding = 1});
     Embedding table(3, 4);
-    for (Tapped* tapped :
-         std::initializer_list<Tapped*>{group.get(), layer.get(), conv.get(), table.get()})
+    for (Tapped* tapped : std::initializer_list<Tapped*>{group.get(), layer.get(), conv.get(),
+                                                         line.get(), table.get()})
         tapped->set_tap(&tap);
     const auto x = torch::randn({2, 4, 5, 5});
     EXPECT_EQ(conv(group(x)).sizes(), (torch::IntArrayRef{2, 2, 3, 3}));
+    EXPECT_EQ(line(x.flatten(2)).sizes(), (torch::IntArrayRef{2, 3, 13}));
     EXPECT_EQ(layer(table(torch::tensor({0, 2}))).sizes(), (torch::IntArrayRef{2, 4}));
-    EXPECT_EQ(tap.calls, 4);
+    EXPECT_EQ(tap.calls, 5);
 }
 
 // Oracle: the formula in double, heads one by one.

@@ -8,6 +8,7 @@
 
 #include "engine/privacy/accountant.h"
 #include "engine/train/plan.h"
+#include "engine/train/plan_check.h"
 
 namespace velamen::train {
 namespace {
@@ -95,6 +96,40 @@ TEST(Plan, RefusesWhatWouldNotProtect)
         ASSERT_FALSE(plan) << c.what;
         EXPECT_FALSE(plan.error().message.empty()) << c.what;
         EXPECT_FALSE(plan.error().hint.empty()) << c.what;
+    }
+}
+
+TEST(Plan, RefusesWhatTheClipperCannotDo)
+{
+    struct Case {
+        const char* what;
+        void (*change)(TrainingPlan&);
+    };
+    const std::array<Case, 7> cases{{
+        {"C is 0", [](TrainingPlan& p) { p.optimiser.clipping_norm = 0.0; }},
+        {"C below 0", [](TrainingPlan& p) { p.optimiser.clipping_norm = -1.0; }},
+        {"C not a number",
+         [](TrainingPlan& p) {
+             p.optimiser.clipping_norm = std::numeric_limits<double>::quiet_NaN();
+         }},
+        {"K is 0", [](TrainingPlan& p) { p.optimiser.noise_multiplicity = 0; }},
+        {"B above N", [](TrainingPlan& p) { p.privacy.expected_batch = 20001; }},
+        {"automatic with another C", [](TrainingPlan& p) { p.optimiser.clipping = "automatic"; }},
+        {"automatic with a clipped fraction",
+         [](TrainingPlan& p) {
+             p.optimiser.clipping = "automatic";
+             p.optimiser.clipping_norm = 1.0;
+             p.privacy.noise_clipped = 8.0;
+         }},
+    }};
+    for (const Case& c : cases) {
+        auto plan = make_plan(digits());
+        ASSERT_TRUE(plan);
+        c.change(*plan);
+        const auto checked = check_plan(*plan);
+        ASSERT_FALSE(checked) << c.what;
+        EXPECT_FALSE(checked.error().message.empty()) << c.what;
+        EXPECT_FALSE(checked.error().hint.empty()) << c.what;
     }
 }
 

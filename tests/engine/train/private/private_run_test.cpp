@@ -106,6 +106,27 @@ TEST_F(PrivateRun, TakesEveryPlannedStepAndStaysWithinEpsilon)
         EXPECT_GT(recorder.points[i].epsilon, recorder.points[i - 1].epsilon);
 }
 
+TEST_F(PrivateRun, TrainsWithClippingPerBlock)
+{
+    Recorder recorder;
+    TrainingPlan p = plan();
+    p.optimiser.clipping = "per_block";
+    const auto outcome = train(p, run(), recorder);
+    ASSERT_TRUE(outcome) << outcome.error().message;
+    EXPECT_EQ(recorder.points.size(), 6U);
+}
+
+TEST_F(PrivateRun, TrainsWithAutomaticClipping)
+{
+    Recorder recorder;
+    TrainingPlan p = plan();
+    p.optimiser.clipping = "automatic";
+    p.optimiser.clipping_norm = 1.0;
+    const auto outcome = train(p, run(), recorder);
+    ASSERT_TRUE(outcome) << outcome.error().message;
+    EXPECT_EQ(recorder.points.size(), 6U);
+}
+
 TEST_F(PrivateRun, ChangesOnlyTransformerBlocksAndTheClassTable)
 {
     Recorder recorder;
