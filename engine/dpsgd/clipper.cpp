@@ -162,13 +162,13 @@ Result<> Clipper::accumulate(GradTape& tape, const MicroBatch& batch, const at::
     if (layout_) {
         VELAMEN_TRY(add_on_grid(uses, {weights, losses, counted}));
     } else {
-        for (std::size_t i = 0; i < uses.size(); ++i) {
-            if (!sums_[i].defined())
-                sums_[i] = at::zeros(trained_[i].tensor.sizes(),
-                                     trained_[i].tensor.options().dtype(at::kFloat));
+        for (std::size_t i = 0; i < uses.size(); ++i)
             for (const TapeUse& use : uses[i])
-                use.record->add_weighted(use.role, weights, sums_[i]);
-        }
+                if (sums_[i].defined())
+                    use.record->add_weighted(use.role, weights, sums_[i]);
+                else
+                    sums_[i] =
+                        use.record->weighted(use.role, weights).view(trained_[i].tensor.sizes());
     }
 
     add_losses(losses, counted);

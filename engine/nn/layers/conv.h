@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // A 2-D convolution that a Tap can watch: square kernel, stride and padding, no groups or dilation.
+// Maps that lie channels-last are the fast case; the result then lies so too.
 
 #pragma once
 
@@ -26,6 +27,9 @@ public:
     at::Tensor forward(const at::Tensor& x);
 
 private:
+    /// Puts a weight that is not trained into the layout in which it is used; done once.
+    void lay_out();
+
     ConvOptions square_;
 };
 TORCH_MODULE(Conv);
