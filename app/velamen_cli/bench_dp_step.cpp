@@ -69,17 +69,20 @@ void reset_peak()
     std::ofstream("/proc/self/clear_refs") << "5";
 }
 
-double peak_bytes()
+/// A line of /proc/self/status that counts kilobytes.
+double status_bytes(const std::string& key)
 {
     std::ifstream status("/proc/self/status");
     for (std::string word; status >> word;)
-        if (word == "VmHWM:") {
+        if (word == key + ":") {
             double kilobytes = 0.0;
             status >> kilobytes;
             return kilobytes * 1024.0;
         }
     return 0.0;
 }
+
+double peak_bytes() { return status_bytes("VmHWM"); }
 
 template <class Job>
 double seconds_of(const Job& job)
@@ -89,14 +92,23 @@ double seconds_of(const Job& job)
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+template <class Job>
+double peak_of(const Job& job)
+{
+    reset_peak();
+    job();
+    return peak_bytes();
+}
+
 class Bench {
 public:
-    explicit Bench(const Setting& setting)
+    Bench(const Setting& setting, bool is_bfloat16)
         : unet_(setting.unet), batch_(setting.batch), trained_(select(unet_, setting.tokens)),
           tape_(trained_),
           clipper_(trained_, privacy::ClippingNorm::literal(0.01),
                    *privacy::ExpectedBatch::create(static_cast<double>(setting.batch)))
     {
+        if (is_bfloat16) unet_->use_bfloat16();
         const std::int64_t size = setting.unet.sample_size;
         x_ = torch::randn({batch_, setting.unet.in_channels, size, size});
         target_ = torch::randn_like(x_);
@@ -133,7 +145,8 @@ public:
     }
 
 private:
-    /// The attention blocks; what one context token leaves without gradient is left out.
+    /// The attention blocks; what one context token leaves without gradient is
+    /// left out.
     static dpsgd::TrainedTensors select(nn::UNet2DCondition& unet, std::int64_t tokens)
     {
         dpsgd::TrainedTensors out;
@@ -216,7 +229,8 @@ Result<io::Json> optimiser_entry(Bench& bench, dpsgd::ClippedSum first, int repe
 
 } // namespace
 
-Result<io::Json> benchDpStep(const std::string& config, std::int64_t batch)
+Result<io::Json> benchDpStep(const std::string& config, std::int64_t batch,
+                             const std::string& precision)
 {
     auto setting = setting_of(config);
     if (!setting)
@@ -225,23 +239,25 @@ Result<io::Json> benchDpStep(const std::string& config, std::int64_t batch)
     if (batch > 0) setting->batch = batch;
     try {
         torch::manual_seed(1);
-        Bench bench(*setting);
-        bench.non_private_step(); // both once without a clock: caches and allocator warm up
+        const double start_bytes = status_bytes("VmRSS");
+        Bench bench(*setting, precision == "bf16");
+        bench.non_private_step(); // both once without a clock: caches and allocator
+                                  // warm up
         bench.private_step();
         constexpr double kNever = std::numeric_limits<double>::infinity();
         double non_private = kNever, with_privacy = kNever;
-        double non_private_peak = 0.0, with_privacy_peak = 0.0;
         for (int i = 0; i < kRepeats; ++i) {
-            reset_peak();
             non_private = std::min(non_private, seconds_of([&] { bench.non_private_step(); }));
-            non_private_peak = std::max(non_private_peak, peak_bytes());
-            reset_peak();
             with_privacy = std::min(with_privacy, seconds_of([&] { bench.private_step(); }));
-            with_privacy_peak = std::max(with_privacy_peak, peak_bytes());
         }
+        // Apart from the clock: memory that was given back has to be fetched again.
+        const double non_private_peak = peak_of([&] { bench.non_private_step(); });
+        const double with_privacy_peak = peak_of([&] { bench.private_step(); });
         io::Json out = io::Json::object();
         out["config"] = config;
         out["batch"] = setting->batch;
+        out["precision"] = precision;
+        out["start_bytes"] = start_bytes;
         out["non_private"] = entry(non_private, non_private_peak);
         out["private"] = entry(with_privacy, with_privacy_peak);
         VELAMEN_ASSIGN(out["optimiser"], optimiser_entry(bench, bench.private_step(), kRepeats));

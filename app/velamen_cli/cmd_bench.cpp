@@ -14,10 +14,11 @@ namespace velamen::app {
 
 namespace {
 
-int run(const std::string& config, std::int64_t batch, const Context& context)
+int run(const std::string& config, std::int64_t batch, const std::string& precision,
+        const Context& context)
 {
     const Output output = context.output();
-    const auto result = benchDpStep(config, batch);
+    const auto result = benchDpStep(config, batch, precision);
     if (!result) return output.fail(result.error());
     output.answer(*result);
     for (const char* key : {"non_private", "private", "optimiser"})
@@ -40,7 +41,8 @@ int runAccountant(const std::string& python, const Context& context)
     const auto result = benchAccountant(python);
     if (!result) return output.fail(result.error());
     output.answer(*result);
-    output.line("ms: epsilon / after other steps / calibration; ratio: dp_accounting's to ours");
+    output.line("ms: epsilon / after other steps / calibration; ratio: "
+                "dp_accounting's to ours");
     const io::Json* vectors = result->find("vectors");
     for (const io::Json& row : *vectors->if_array()) {
         const auto value = [&](const char* part, const char* key) {
@@ -66,6 +68,7 @@ void addBench(CLI::App& app, Context& context)
     struct Options {
         std::string config = "mnist";
         std::int64_t batch = 0;
+        std::string precision = "fp32";
         std::string python;
     };
     auto o = std::make_shared<Options>();
@@ -77,11 +80,15 @@ void addBench(CLI::App& app, Context& context)
         ->check(CLI::IsMember({"mnist", "cifar", "sd256"}))
         ->capture_default_str();
     step->add_option("--batch", o->batch, "Units a micro-batch (default: the configuration's)");
+    step->add_option("--precision", o->precision, "Of activations and frozen weights: fp32 or bf16")
+        ->check(CLI::IsMember({"fp32", "bf16"}))
+        ->capture_default_str();
     CLI::App* accountant = bench->add_subcommand(
         "accountant", "Epsilon, other steps and calibration, against dp_accounting");
     accountant->add_option("--python", o->python, "A python that has dp_accounting");
     accountant->callback([o, &context] { context.exitCode = runAccountant(o->python, context); });
-    step->callback([o, &context] { context.exitCode = run(o->config, o->batch, context); });
+    step->callback(
+        [o, &context] { context.exitCode = run(o->config, o->batch, o->precision, context); });
 }
 
 } // namespace velamen::app

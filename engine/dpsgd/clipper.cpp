@@ -178,9 +178,14 @@ Result<> Clipper::accumulate(GradTape& tape, const MicroBatch& batch, const at::
         const at::Tensor factors = at::tensor(weights.factors, at::kFloat)
                                        .view({block_count_, batch.units})
                                        .to(losses.device());
-        for (std::size_t i = 0; i < uses.size(); ++i)
+        for (std::size_t i = 0; i < uses.size(); ++i) {
+            const at::Tensor own = factors.select(0, blocks_[i]);
             for (const TapeUse& use : uses[i])
-                use.record->add_weighted(use.role, factors.select(0, blocks_[i]), sum_of(i));
+                if (sums_[i].defined())
+                    use.record->add_weighted(use.role, own, sums_[i]);
+                else
+                    sums_[i] = use.record->weighted(use.role, own).view(trained_[i].tensor.sizes());
+        }
     }
     note(figures, weights, batch.padded);
     return {};

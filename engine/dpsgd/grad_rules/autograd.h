@@ -38,19 +38,6 @@ inline std::optional<at::Tensor> optional_bias(const at::Tensor& bias)
     return bias.defined() ? std::optional(bias) : std::nullopt;
 }
 
-/// A parameter in the type that the activations have: trained weights may be fp32 where the rest
-/// runs in bf16.
-inline at::Tensor as_type_of(const at::Tensor& x, const at::Tensor& parameter)
-{
-    return parameter.to(x.scalar_type());
-}
-
-inline std::optional<at::Tensor> as_type_of(const at::Tensor& x,
-                                            const std::optional<at::Tensor>& parameter)
-{
-    return parameter ? std::optional(as_type_of(x, *parameter)) : std::nullopt;
-}
-
 /// A parameter of a norm in the type with which torch keeps mean and deviation in fp32 when the
 /// activations are bf16.
 inline at::Tensor norm_parameter(const at::Tensor& x, const at::Tensor& parameter)

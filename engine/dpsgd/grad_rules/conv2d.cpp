@@ -11,8 +11,11 @@
 #include <ATen/ATen.h>
 
 #include "engine/dpsgd/grad_rules/autograd.h"
+#include "engine/dpsgd/grad_rules/linear.h"
 #include "engine/dpsgd/grad_tape.h"
 #include "engine/dpsgd/kernel_calls.h"
+#include "engine/nn/layers/channels_last.h"
+#include "engine/nn/layers/precision.h"
 
 namespace velamen::dpsgd {
 
@@ -23,11 +26,6 @@ struct ConvShape {
     std::int64_t kernel_width = 1;
     Extent stride{1, 1};
     Extent padding{0, 0};
-    bool is_pointwise() const
-    {
-        return kernel_height == 1 && kernel_width == 1 && stride == Extent{1, 1}
-        && padding == Extent{0, 0};
-    }
 };
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor>
@@ -71,11 +69,18 @@ public:
             weighted_accumulate(bias_of(units), factors, sum);
             return;
         }
+        sum.add_(weighted(role, factors).view_as(sum));
+    }
+
+    at::Tensor weighted(Role role, const at::Tensor& factors) override
+    {
+        const std::int64_t units = factors.size(0);
+        if (role == Role::Bias) return at::mv(bias_of(units).t(), factors);
         const at::Tensor rows = factors.repeat_interleave(input_.size(0) / units);
         const at::Tensor scaled = grad_.to(at::kFloat).mul(rows.view({-1, 1, 1, 1}));
-        sum.add_(std::get<1>(conv_backward(scaled, input_.to(at::kFloat), weight_.to(at::kFloat),
-                                           shape_, {false, true, false}))
-                     .view_as(sum));
+        return std::get<1>(conv_backward(scaled, input_.to(at::kFloat), weight_.to(at::kFloat),
+                                         shape_, {false, true, false}))
+            .contiguous();
     }
 
     void clear_units(std::int64_t units, const at::Tensor& indices) override
@@ -86,7 +91,8 @@ public:
     }
 
 private:
-    /// [rows, D, L] of all rows of a unit, side by side  ->  [count, tokens of a unit, D]
+    /// [rows, D, L] of all rows of a unit, side by side  ->  [count, tokens of a
+    /// unit, D]
     static at::Tensor tokens(const at::Tensor& x, std::int64_t rows_per_unit)
     {
         if (rows_per_unit == 1) return x.transpose(1, 2);
@@ -97,10 +103,8 @@ private:
     {
         const std::int64_t k = input_.size(0) / units;
         const at::Tensor x = input_.narrow(0, first * k, count * k).to(at::kFloat);
-        const at::Tensor columns = shape_.is_pointwise()
-            ? x.flatten(2)
-            : at::im2col(x, {shape_.kernel_height, shape_.kernel_width}, {1, 1}, shape_.padding,
-                         shape_.stride);
+        const at::Tensor columns = at::im2col(x, {shape_.kernel_height, shape_.kernel_width},
+                                              {1, 1}, shape_.padding, shape_.stride);
         return tokens(columns, k);
     }
 
@@ -133,7 +137,8 @@ struct ConvFunction : torch::autograd::Function<ConvFunction> {
         context->saved_data["stride"] = std::vector<std::int64_t>(stride.begin(), stride.end());
         context->saved_data["padding"] = std::vector<std::int64_t>(padding.begin(), padding.end());
         context->save_for_backward({x, weight});
-        return at::conv2d(x, as_type_of(x, weight), as_type_of(x, bias), stride, padding);
+        return at::conv2d(x, nn::in_type_of(x, weight),
+                          nn::in_type_of(x, bias.value_or(at::Tensor{})), stride, padding);
     }
 
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -149,8 +154,8 @@ struct ConvFunction : torch::autograd::Function<ConvFunction> {
         const ConvShape shape{weight.size(2), weight.size(3), extent("stride"), extent("padding")};
         at::Tensor input_grad;
         if (context->needs_input_grad(0))
-            input_grad = std::get<0>(conv_backward(grads[0], saved[0], as_type_of(saved[0], weight),
-                                                   shape, {true, false, false}));
+            input_grad = std::get<0>(conv_backward(
+                grads[0], saved[0], nn::in_type_of(grads[0], weight), shape, {true, false, false}));
         report.tape->push(
             std::make_unique<ConvRecord>(report.slots, saved[0].detach(), grads[0], weight, shape));
         return {input_grad, {}, {}, {}, {}, {}};
@@ -162,6 +167,10 @@ struct ConvFunction : torch::autograd::Function<ConvFunction> {
 at::Tensor taped_conv2d(GradTape& tape, Slots slots, const at::Tensor& x, const at::Tensor& weight,
                         const at::Tensor& bias, Extent stride, Extent padding)
 {
+    if (weight.size(2) == 1 && weight.size(3) == 1 && stride == Extent{1, 1}
+        && padding == Extent{0, 0})
+        return nn::map_of(taped_linear(tape, slots, nn::tokens_of(x), weight, bias), x.size(2),
+                          x.size(3));
     return ConvFunction::apply(x, weight, optional_bias(bias), stride, padding,
                                Report{&tape, slots});
 }

@@ -60,6 +60,14 @@ public:
         sum.index_add_(0, ids_.flatten(), weighted.flatten(0, 1));
     }
 
+    at::Tensor weighted(Role role, const at::Tensor& factors) override
+    {
+        const at::Tensor sum =
+            at::zeros({table_rows_, grad_.size(-1)}, grad_.options().dtype(at::kFloat));
+        add_weighted(role, factors, sum);
+        return sum;
+    }
+
     void clear_units(std::int64_t units, const at::Tensor& indices) override
     {
         grad_ = without_units(grad_, units, indices);

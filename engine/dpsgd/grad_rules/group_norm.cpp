@@ -10,6 +10,7 @@
 
 #include "engine/dpsgd/grad_rules/autograd.h"
 #include "engine/dpsgd/grad_tape.h"
+#include "engine/dpsgd/kernel_calls.h"
 
 namespace velamen::dpsgd {
 
@@ -23,7 +24,7 @@ struct GroupNormFunction : torch::autograd::Function<GroupNormFunction> {
     {
         save_report(context, report);
         context->saved_data["groups"] = groups;
-        const at::Tensor input = x.contiguous();
+        const at::Tensor input = x.contiguous(x.suggest_memory_format());
         const std::int64_t n = x.size(0), c = x.size(1);
         const std::int64_t area = n * c == 0 ? 0 : x.numel() / (n * c);
         const at::Tensor scale = norm_parameter(x, weight);
@@ -40,7 +41,7 @@ struct GroupNormFunction : torch::autograd::Function<GroupNormFunction> {
         const Report report = load_report(context);
         const std::int64_t groups = context->saved_data["groups"].toInt();
         const at::Tensor x = saved[0].detach(), weight = saved[1].detach();
-        const at::Tensor grad = grads[0].contiguous();
+        const at::Tensor grad = grads[0].contiguous(x.suggest_memory_format());
         const std::int64_t n = x.size(0), c = x.size(1);
         const std::int64_t area = n * c == 0 ? 0 : x.numel() / (n * c);
         at::Tensor input_grad;
@@ -48,17 +49,19 @@ struct GroupNormFunction : torch::autograd::Function<GroupNormFunction> {
             input_grad = std::get<0>(at::native_group_norm_backward(
                 grad, x, saved[2], saved[3], weight, n, c, area, groups, {true, false, false}));
         // sum (g x_hat) = (sum (g x) - mean sum g) rstd, mean and rstd being one per group.
-        const at::Tensor g = grad.to(at::kFloat).view({n, c, area});
-        const at::Tensor bias_rows = g.sum(2);
-        const auto by_group = [&](const at::Tensor& t) {
-            return t.to(at::kFloat).reshape({n, groups, 1});
+        const at::Tensor ones = at::ones({n, area}, x.options().dtype(at::kFloat));
+        const auto rows = [](const at::Tensor& map) { // [N, area, C]
+            return map.to(at::kFloat).flatten(2).transpose(1, 2).contiguous();
         };
-        const at::Tensor products =
-            at::mul(g, x.to(at::kFloat).view({n, c, area})).sum(2).view({n, groups, -1});
-        at::Tensor weight_rows =
-            at::mul(products - by_group(saved[2]) * bias_rows.view({n, groups, -1}),
-                    by_group(saved[3]))
-                .view({n, c});
+        const auto [products, bias_rows] =
+            layer_norm_sums(rows(x), rows(grad), at::zeros_like(ones), ones);
+        const auto by_group = [&](const at::Tensor& t) {
+            return t.to(at::kFloat).reshape({n, groups, -1});
+        };
+        at::Tensor weight_rows = by_group(products)
+                                     .addcmul(by_group(saved[2]), by_group(bias_rows), -1.0)
+                                     .mul_(by_group(saved[3]))
+                                     .view({n, c});
         report.tape->push(
             std::make_unique<RowGradRecord>(report.slots, std::move(weight_rows), bias_rows));
         return {input_grad, {}, {}, {}, {}, {}};

@@ -11,32 +11,55 @@
 #include "engine/dpsgd/grad_rules/autograd.h"
 #include "engine/dpsgd/grad_tape.h"
 #include "engine/dpsgd/kernel_calls.h"
+#include "engine/nn/layers/channels_last.h"
+#include "engine/nn/layers/precision.h"
 
 namespace velamen::dpsgd {
 
 namespace {
 
+/// A gradient that is formed for its norm is kept for the sum when it is not
+/// larger than what it is formed from.
+bool is_kept_formed(const at::Tensor& a, const at::Tensor& g)
+{
+    const std::int64_t tokens = a.size(1), d = a.size(2), p = g.size(2);
+    return tokens > 1 && p * d <= tokens * (p + d);
+}
+
 class LinearRecord final : public GradRecord {
 public:
     LinearRecord(Slots slots, at::Tensor input, at::Tensor output_grad)
-        : GradRecord(slots), input_(std::move(input)), grad_(std::move(output_grad))
+        : GradRecord(slots), input_(std::move(input)), grad_(std::move(output_grad)),
+          rows_(input_.size(0))
     {
     }
 
-    std::int64_t rows() const override { return input_.size(0); }
+    std::int64_t rows() const override { return rows_; }
 
     void add_squared_norms(Role role, std::int64_t units, GramCache& cache,
                            const at::Tensor& squared) override
     {
-        squared.add_(role == Role::Weight
-                         ? product_squared_norms(tokens(input_, units), tokens(grad_, units), cache)
-                         : row_squares(bias_of(units)));
+        if (role == Role::Bias) {
+            squared.add_(row_squares(bias_of(units)));
+            return;
+        }
+        const at::Tensor a = tokens(input_, units), g = tokens(grad_, units);
+        if (cache.path != NormPath::Cheaper || !is_kept_formed(a, g)) {
+            squared.add_(product_squared_norms(a, g, cache));
+            return;
+        }
+        if (slots().bias >= 0) bias_of(units);
+        formed_ = products(a, g).flatten(1);
+        input_.reset();
+        grad_.reset();
+        squared.add_(row_squares(formed_));
     }
 
     at::Tensor unit_gradients(Role role, std::int64_t units, std::int64_t first,
                               std::int64_t count) override
     {
         if (role == Role::Bias) return bias_of(units).narrow(0, first, count);
+        if (formed_.defined()) return formed_.narrow(0, first, count);
         return products(tokens(input_, units).narrow(0, first, count),
                         tokens(grad_, units).narrow(0, first, count))
             .flatten(1);
@@ -44,23 +67,29 @@ public:
 
     void add_weighted(Role role, const at::Tensor& factors, const at::Tensor& sum) override
     {
-        const std::int64_t units = factors.size(0);
-        if (role == Role::Bias) {
-            weighted_accumulate(bias_of(units), factors, sum);
-            return;
+        if (role == Role::Bias)
+            weighted_accumulate(bias_of(factors.size(0)), factors, sum);
+        else if (formed_.defined())
+            sum.view({-1}).addmv_(formed_.t(), factors);
+        else {
+            const auto [a, g] = weighted_factors(factors);
+            sum.flatten(1).addmm_(g.t(), a);
         }
-        at::Tensor a = tokens(input_, units);
-        at::Tensor g = tokens(grad_, units);
-        const at::Tensor c = factors.view({units, 1, 1});
-        (a.size(2) < g.size(2) ? a : g) = (a.size(2) < g.size(2) ? a : g).mul(c);
-        sum.addmm_(g.flatten(0, 1).t(), a.flatten(0, 1));
+    }
+
+    at::Tensor weighted(Role role, const at::Tensor& factors) override
+    {
+        if (role == Role::Bias) return at::mv(bias_of(factors.size(0)).t(), factors);
+        if (formed_.defined())
+            return factors.size(0) == 1 ? formed_.mul_(factors) : at::mv(formed_.t(), factors);
+        const auto [a, g] = weighted_factors(factors);
+        return at::mm(g.t(), a);
     }
 
     void clear_units(std::int64_t units, const at::Tensor& indices) override
     {
-        input_ = without_units(input_, units, indices);
-        grad_ = without_units(grad_, units, indices);
-        if (bias_.defined()) bias_ = without_units(bias_, units, indices);
+        for (at::Tensor* tensor : {&input_, &grad_, &formed_, &bias_})
+            if (tensor->defined()) *tensor = without_units(*tensor, units, indices);
     }
 
 private:
@@ -68,6 +97,17 @@ private:
     static at::Tensor tokens(const at::Tensor& x, std::int64_t units)
     {
         return x.to(at::kFloat).reshape({units, -1, x.size(-1)});
+    }
+
+    /// Rows of activations and of gradients, the narrower of them scaled by its
+    /// unit's factor.
+    std::pair<at::Tensor, at::Tensor> weighted_factors(const at::Tensor& factors) const
+    {
+        const std::int64_t units = factors.size(0);
+        at::Tensor a = tokens(input_, units), g = tokens(grad_, units);
+        at::Tensor& narrow = a.size(2) < g.size(2) ? a : g;
+        narrow = narrow.mul(factors.view({units, 1, 1}));
+        return {a.flatten(0, 1), g.flatten(0, 1)};
     }
 
     const at::Tensor& bias_of(std::int64_t units) // [units, out]
@@ -79,7 +119,15 @@ private:
     at::Tensor input_; // [N, ..., in]
     at::Tensor grad_;  // [N, ..., out]
     at::Tensor bias_;
+    at::Tensor formed_; // [units, out in], then input and gradient are gone
+    std::int64_t rows_;
 };
+
+/// [N, ..., out] and [out, in] or [out, in, 1, 1]  ->  [N, ..., in]
+at::Tensor input_grad_of(const at::Tensor& grad, const at::Tensor& weight)
+{
+    return nn::affine(grad, nn::in_type_of(grad, weight.detach()).flatten(1).t(), {});
+}
 
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
@@ -88,7 +136,8 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     {
         save_report(context, report);
         context->save_for_backward({x, weight});
-        return at::linear(x, as_type_of(x, weight), as_type_of(x, bias));
+        return nn::affine(x, nn::in_type_of(x, weight).flatten(1),
+                          nn::in_type_of(x, bias.value_or(at::Tensor{})));
     }
 
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -96,9 +145,8 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     {
         const auto saved = context->get_saved_variables();
         const Report report = load_report(context);
-        const at::Tensor input_grad = context->needs_input_grad(0)
-            ? grads[0].matmul(as_type_of(grads[0], saved[1]))
-            : at::Tensor{};
+        const at::Tensor input_grad =
+            context->needs_input_grad(0) ? input_grad_of(grads[0], saved[1]) : at::Tensor{};
         report.tape->push(
             std::make_unique<LinearRecord>(report.slots, saved[0].detach(), grads[0]));
         return {input_grad, {}, {}, {}};

@@ -14,6 +14,7 @@ namespace velamen::dpsgd {
 
 class GradTape;
 
+/// weight: [out, in], or [out, in, 1, 1] of a pointwise convolution over the rows of a map.
 at::Tensor taped_linear(GradTape& tape, Slots slots, const at::Tensor& x, const at::Tensor& weight,
                         const at::Tensor& bias);
 

@@ -41,6 +41,11 @@ void RowGradRecord::add_weighted(Role role, const at::Tensor& factors, const at:
     weighted_accumulate(per_unit(role, factors.size(0)), factors, sum);
 }
 
+at::Tensor RowGradRecord::weighted(Role role, const at::Tensor& factors)
+{
+    return at::mv(per_unit(role, factors.size(0)).t(), factors);
+}
+
 void RowGradRecord::clear_units(std::int64_t units, const at::Tensor& indices)
 {
     weight_rows_ = without_units(weight_rows_, units, indices);

@@ -44,6 +44,9 @@ public:
                                       std::int64_t count) = 0;
     /// sum += sum_u factors[u] * gradient of unit u. factors: [units] fp32, sum: fp32.
     virtual void add_weighted(Role role, const at::Tensor& factors, const at::Tensor& sum) = 0;
+    /// The same as a new tensor of as many elements, for the first use of a step; the record may
+    /// give away what it holds and is not asked again.
+    virtual at::Tensor weighted(Role role, const at::Tensor& factors) = 0;
     /// Overwrites the rows of these units (int64 indices) with zeros: 0 * NaN would be NaN.
     virtual void clear_units(std::int64_t units, const at::Tensor& indices) = 0;
 
@@ -62,6 +65,7 @@ public:
     at::Tensor unit_gradients(Role role, std::int64_t units, std::int64_t first,
                               std::int64_t count) override;
     void add_weighted(Role role, const at::Tensor& factors, const at::Tensor& sum) override;
+    at::Tensor weighted(Role role, const at::Tensor& factors) override;
     void clear_units(std::int64_t units, const at::Tensor& indices) override;
 
 private:

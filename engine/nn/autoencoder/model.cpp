@@ -11,6 +11,7 @@
 
 #include "engine/core/assert.h"
 #include "engine/nn/layers/attention.h"
+#include "engine/nn/layers/channels_last.h"
 #include "engine/nn/layers/res_block.h"
 
 namespace velamen::nn {
@@ -140,10 +141,10 @@ public:
 
     at::Tensor forward(const at::Tensor& x)
     {
-        at::Tensor h = conv_in_(x);
+        at::Tensor h = conv_in_(channels_last(x));
         for (auto& stage : stages_)
             h = stage->forward(h);
-        return conv_out_(at::silu(norm_(middle_->forward(h))));
+        return conv_out_(norm_->forward_silu(middle_->forward(h))).contiguous();
     }
 
 private:
@@ -187,10 +188,10 @@ public:
 
     at::Tensor forward(const at::Tensor& z)
     {
-        at::Tensor h = middle_->forward(conv_in_(z));
+        at::Tensor h = middle_->forward(conv_in_(channels_last(z)));
         for (auto& stage : stages_)
             h = stage->forward(h);
-        return conv_out_(at::silu(norm_(h)));
+        return conv_out_(norm_->forward_silu(h)).contiguous();
     }
 
 private:

@@ -1,44 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Attention by explicit products where that is faster, by torch's fused kernel where the score
-// matrix would be large.
+// The modules; the functions that they call are in attend.cpp and geglu.cpp.
 
 #include "engine/nn/layers/attention.h"
-
-#include <cmath>
 
 #include <ATen/ATen.h>
 #include <torch/nn/modules/container/modulelist.h>
 
+#include "engine/nn/layers/channels_last.h"
+
 namespace velamen::nn {
-
-namespace {
-
-// Up to here the explicit form was about twice as fast on the CPU as the fused one.
-constexpr std::int64_t kExplicitKeys = 1024;
-
-} // namespace
-
-at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, std::int64_t heads)
-{
-    const std::int64_t n = q.size(0), t = q.size(1), c = q.size(2), s = k.size(1);
-    const std::int64_t d = c / heads;
-    const double scale = 1.0 / std::sqrt(static_cast<double>(d));
-    const auto split = [&](const at::Tensor& x, std::int64_t length) {
-        return x.reshape({n, length, heads, d}).transpose(1, 2); // [N, heads, length, d]
-    };
-    if (s > kExplicitKeys) {
-        const at::Tensor out =
-            at::scaled_dot_product_attention(split(q, t), split(k, s), split(v, s));
-        return out.transpose(1, 2).reshape({n, t, c});
-    }
-    const auto fold = [&](const at::Tensor& x, std::int64_t length) {
-        return split(x, length).reshape({n * heads, length, d});
-    };
-    const at::Tensor scores = at::bmm(fold(q * scale, t), fold(k, s).transpose(1, 2));
-    const at::Tensor out = at::bmm(at::softmax(scores, -1), fold(v, s)); // [N * heads, T, d]
-    return out.view({n, heads, t, d}).transpose(1, 2).reshape({n, t, c});
-}
 
 AttentionImpl::AttentionImpl(std::int64_t channels, std::int64_t context_channels,
                              std::int64_t heads)
@@ -89,11 +60,7 @@ FeedForwardImpl::FeedForwardImpl(std::int64_t channels)
     register_module("net", net);
 }
 
-at::Tensor FeedForwardImpl::forward(const at::Tensor& x)
-{
-    const auto halves = in_(x).chunk(2, -1);
-    return out_(halves[0] * at::gelu(halves[1]));
-}
+at::Tensor FeedForwardImpl::forward(const at::Tensor& x) { return out_(geglu(in_(x))); }
 
 BasicTransformerBlockImpl::BasicTransformerBlockImpl(std::int64_t channels,
                                                      std::int64_t context_channels,
@@ -110,11 +77,10 @@ BasicTransformerBlockImpl::BasicTransformerBlockImpl(std::int64_t channels,
 at::Tensor BasicTransformerBlockImpl::forward(const at::Tensor& x, const at::Tensor& context)
 {
     const at::Tensor own = norm1_(x);
-    at::Tensor h = x + attn1_(own, own);
-    h = h
-        + (context.size(1) == 1 ? attn2_->forward_single_token(context)
-                                : attn2_(norm2_(h), context));
-    return h + ff_(norm3_(h));
+    at::Tensor h = add_to(attn1_(own, own), x);
+    h = context.size(1) == 1 ? add_to(h, attn2_->forward_single_token(context))
+                             : add_to(attn2_(norm2_(h), context), h);
+    return add_to(ff_(norm3_(h)), h);
 }
 
 Transformer2DImpl::Transformer2DImpl(const TransformerOptions& options)
@@ -140,18 +106,15 @@ Transformer2DImpl::Transformer2DImpl(const TransformerOptions& options)
 
 at::Tensor Transformer2DImpl::forward(const at::Tensor& x, const at::Tensor& context)
 {
-    const auto to_tokens = [](const at::Tensor& map) {
-        return map.flatten(2).transpose(1, 2).contiguous(); // [N, H W, C]
-    };
     const auto to_map = [&](const at::Tensor& tokens) {
-        return tokens.transpose(1, 2).contiguous().view(x.sizes()); // [N, C, H, W]
+        return map_of(tokens, x.size(2), x.size(3));
     };
     at::Tensor h = norm_(x);
-    h = linear_in_ ? linear_in_(to_tokens(h)) : to_tokens(conv_in_(h));
+    h = linear_in_ ? linear_in_(tokens_of(h)) : tokens_of(conv_in_(h)); // [N, H W, C]
     for (auto& block : blocks_)
         h = block(h, context);
     h = linear_out_ ? to_map(linear_out_(h)) : conv_out_(to_map(h));
-    return h + x;
+    return add_to(h, x);
 }
 
 SpatialAttentionImpl::SpatialAttentionImpl(std::int64_t channels, std::int64_t groups, double eps)
@@ -168,9 +131,9 @@ SpatialAttentionImpl::SpatialAttentionImpl(std::int64_t channels, std::int64_t g
 
 at::Tensor SpatialAttentionImpl::forward(const at::Tensor& x)
 {
-    const at::Tensor h = norm_(x.flatten(2)).transpose(1, 2).contiguous(); // [N, H W, C]
+    const at::Tensor h = tokens_of(norm_(x)); // [N, H W, C]
     const at::Tensor out = out_(attend(to_q_(h), to_k_(h), to_v_(h), 1));
-    return out.transpose(1, 2).reshape(x.sizes()) + x;
+    return add_to(map_of(out, x.size(2), x.size(3)), x);
 }
 
 } // namespace velamen::nn

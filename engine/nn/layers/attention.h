@@ -18,6 +18,9 @@ namespace velamen::nn {
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                   std::int64_t heads);
 
+/// value * gelu(gate) of the two halves of the last dimension. [N, T, 2 D]  ->  [N, T, D]
+at::Tensor geglu(const at::Tensor& halves);
+
 /// Multi-head attention: q, k, v without bias, output projection with bias.
 class AttentionImpl final : public torch::nn::Module {
 public:

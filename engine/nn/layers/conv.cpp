@@ -6,6 +6,9 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/nn/layers/frozen.h"
+#include "engine/nn/layers/precision.h"
+
 namespace velamen::nn {
 
 ConvImpl::ConvImpl(const ConvOptions& square)
@@ -20,7 +23,18 @@ at::Tensor ConvImpl::forward(const at::Tensor& x)
 {
     if (Tap* tap = watching(weight))
         return tap->conv2d(x, weight, bias, square_.stride, square_.padding);
-    return at::conv2d(x, weight, bias, square_.stride, square_.padding);
+    if (!is_frozen(weight, bias))
+        return at::conv2d(x, in_type_of(x, weight), in_type_of(x, bias), square_.stride,
+                          square_.padding);
+    lay_out();
+    return frozen_conv2d(x, in_type_of(x, weight), in_type_of(x, bias),
+                         {square_.stride, square_.padding});
+}
+
+void ConvImpl::lay_out()
+{
+    if (weight.requires_grad() || weight.is_contiguous(at::MemoryFormat::ChannelsLast)) return;
+    weight.set_data(channels_last(weight.detach()));
 }
 
 Conv1dImpl::Conv1dImpl(const ConvOptions& line)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Convolutions that a Tap can watch: 2-D with square kernel, stride and padding, and 1-D; no groups
-// or dilation.
+// or dilation. Maps that lie channels-last are the fast case; the result then lies so too.
 
 #pragma once
 
@@ -27,6 +27,9 @@ public:
     at::Tensor forward(const at::Tensor& x);
 
 private:
+    /// Puts a weight that is not trained into the layout in which it is used; done once.
+    void lay_out();
+
     ConvOptions square_;
 };
 TORCH_MODULE(Conv);

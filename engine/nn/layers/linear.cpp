@@ -6,6 +6,8 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/nn/layers/precision.h"
+
 namespace velamen::nn {
 
 LinearImpl::LinearImpl(std::int64_t in, std::int64_t out, bool with_bias)
@@ -16,7 +18,7 @@ LinearImpl::LinearImpl(std::int64_t in, std::int64_t out, bool with_bias)
 at::Tensor LinearImpl::forward(const at::Tensor& x)
 {
     if (Tap* tap = watching(weight)) return tap->linear(x, weight, bias);
-    return at::linear(x, weight, bias);
+    return at::linear(x, in_type_of(x, weight), in_type_of(x, bias));
 }
 
 } // namespace velamen::nn

@@ -6,6 +6,8 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/nn/layers/frozen.h"
+
 namespace velamen::nn {
 
 LayerNormImpl::LayerNormImpl(std::int64_t channels, double eps)
@@ -29,6 +31,13 @@ at::Tensor GroupNormImpl::forward(const at::Tensor& x)
     if (Tap* tap = watching(weight))
         return tap->group_norm(x, options.num_groups(), weight, bias, options.eps());
     return at::group_norm(x, options.num_groups(), weight, bias, options.eps());
+}
+
+at::Tensor GroupNormImpl::forward_silu(const at::Tensor& x)
+{
+    if (is_frozen(weight, bias))
+        return frozen_norm_silu(x, options.num_groups(), weight, bias, options.eps());
+    return at::silu(forward(x));
 }
 
 } // namespace velamen::nn

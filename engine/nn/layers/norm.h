@@ -26,6 +26,8 @@ public:
 
     /// x: [N, C, ...]
     at::Tensor forward(const at::Tensor& x);
+    /// silu(forward(x)) of a map, with less to keep when the layer is not trained. x: [N, C, H, W]
+    at::Tensor forward_silu(const at::Tensor& x);
 };
 TORCH_MODULE(GroupNorm);
 

@@ -8,6 +8,8 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/nn/layers/channels_last.h"
+
 namespace velamen::nn {
 
 ResBlockImpl::ResBlockImpl(const ResBlockOptions& options)
@@ -25,10 +27,11 @@ ResBlockImpl::ResBlockImpl(const ResBlockOptions& options)
 
 at::Tensor ResBlockImpl::forward(const at::Tensor& x, const at::Tensor& time)
 {
-    at::Tensor h = conv1_(at::silu(norm1_(x)));                           // [N, Cout, H, W]
-    if (time_) h = h + time_(at::silu(time)).unsqueeze(-1).unsqueeze(-1); // broadcast over H, W
-    h = conv2_(at::silu(norm2_(h)));
-    return h + (shortcut_ ? shortcut_(x) : x);
+    at::Tensor h = conv1_(norm1_->forward_silu(x)); // [N, Cout, H, W]
+    if (time_)
+        h = add_to(h, time_(at::silu(time)).unsqueeze(-1).unsqueeze(-1)); // broadcast over H, W
+    h = conv2_(norm2_->forward_silu(h));
+    return add_to(h, shortcut_ ? shortcut_(x) : x);
 }
 
 DownsampleImpl::DownsampleImpl(std::int64_t channels, std::int64_t padding)

@@ -8,6 +8,8 @@
 #include <torch/nn/modules/container/modulelist.h>
 
 #include "engine/core/assert.h"
+#include "engine/nn/layers/channels_last.h"
+#include "engine/nn/layers/precision.h"
 #include "engine/nn/unet/stages.h"
 
 namespace velamen::nn {
@@ -73,18 +75,26 @@ UNet2DConditionImpl::~UNet2DConditionImpl() = default;
 at::Tensor UNet2DConditionImpl::forward(const at::Tensor& sample, const at::Tensor& timestep,
                                         const at::Tensor& encoder_hidden_states)
 {
+    const at::ScalarType type = is_bfloat16_ ? at::kBFloat16 : sample.scalar_type();
     const at::Tensor features = timestep_features(timestep, config_.block_out_channels.front(),
                                                   config_.flip_sin_to_cos, config_.freq_shift);
-    const at::Tensor time = time_embedding_(features.to(sample.scalar_type())); // [N, 4 C0]
+    const at::Tensor time = time_embedding_(features.to(type)); // [N, 4 C0]
+    const at::Tensor context = encoder_hidden_states.to(type);
 
-    at::Tensor h = conv_in_(sample);
+    at::Tensor h = conv_in_(channels_last(sample.to(type)));
     std::vector<at::Tensor> skips{h};
     for (auto& stage : down_)
-        h = stage->forward(h, time, encoder_hidden_states, skips);
-    h = mid_->forward(h, time, encoder_hidden_states);
+        h = stage->forward(h, time, context, skips);
+    h = mid_->forward(h, time, context);
     for (auto& stage : up_)
-        h = stage->forward(h, time, encoder_hidden_states, skips);
-    return conv_out_(at::silu(norm_out_(h)));
+        h = stage->forward(h, time, context, skips);
+    return conv_out_(norm_out_->forward_silu(h)).to(sample.scalar_type()).contiguous();
+}
+
+void UNet2DConditionImpl::use_bfloat16()
+{
+    store_frozen_in_bfloat16(*this);
+    is_bfloat16_ = true;
 }
 
 void UNet2DConditionImpl::set_tap(Tap* tap) { nn::set_tap(*this, tap); }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The conditional latent UNet (diffusers' UNet2DConditionModel). Parameter names are diffusers'
-// keys. It does not know how it is trained.
+// The conditional latent UNet (diffusers' UNet2DConditionModel). Parameter
+// names are diffusers' keys. It does not know how it is trained.
 
 #pragma once
 
@@ -29,10 +29,15 @@ public:
     explicit UNet2DConditionImpl(const UNet2DConditionConfig& config);
     ~UNet2DConditionImpl() override;
 
-    /// sample: [N, C, H, W], timestep: [N] float (fractions allowed), encoder_hidden_states:
-    /// [N, L, D] (may require grad)  ->  [N, Cout, H, W]
+    /// sample: [N, C, H, W], timestep: [N] float (fractions allowed),
+    /// encoder_hidden_states: [N, L, D] (may require grad)  ->  [N, Cout, H, W]
     at::Tensor forward(const at::Tensor& sample, const at::Tensor& timestep,
                        const at::Tensor& encoder_hidden_states);
+
+    /// From now on activations and frozen weights are bfloat16; trained weights
+    /// (decide them before), norms, the input and the output stay fp32. Rounds
+    /// the frozen weights for good.
+    void use_bfloat16();
 
     /// Borrowed; null detaches.
     void set_tap(Tap* tap);
@@ -40,6 +45,7 @@ public:
 
 private:
     UNet2DConditionConfig config_;
+    bool is_bfloat16_ = false;
     Conv conv_in_{nullptr}, conv_out_{nullptr};
     TimeEmbedding time_embedding_{nullptr};
     GroupNorm norm_out_{nullptr};

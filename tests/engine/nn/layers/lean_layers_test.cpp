@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The layers that keep less than torch's functions compute what those compute,
+// forward and backward. The oracle of every test is torch's own composition in
+// double.
+
+#include <cmath>
+#include <functional>
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "engine/nn/layers/attention.h"
+#include "engine/nn/layers/conv.h"
+#include "engine/nn/layers/frozen.h"
+#include "engine/nn/layers/linear.h"
+#include "engine/nn/layers/precision.h"
+#include "engine/nn/layers/res_block.h"
+#include "tests/engine/nn/golden.h"
+
+namespace velamen::nn {
+namespace {
+
+using Job = std::function<at::Tensor(const std::vector<at::Tensor>&)>;
+
+/// Value and input gradients under one weighting of the output.
+std::vector<at::Tensor> value_and_gradients(const Job& job, std::vector<at::Tensor> inputs)
+{
+    for (at::Tensor& input : inputs)
+        input = input.detach().clone().requires_grad_(true);
+    const at::Tensor out = job(inputs);
+    torch::manual_seed(9);
+    const at::Tensor weigh = torch::randn(out.sizes()).to(out.scalar_type());
+    std::vector<at::Tensor> all = torch::autograd::grad({(out * weigh).sum()}, inputs);
+    all.push_back(out.detach());
+    return all;
+}
+
+void expect_same(const Job& fast, const Job& plain, const std::vector<at::Tensor>& inputs,
+                 const std::string& what = {})
+{
+    std::vector<at::Tensor> wide;
+    for (const at::Tensor& input : inputs)
+        wide.push_back(input.to(at::kDouble));
+    const auto ours = value_and_gradients(fast, inputs), exact = value_and_gradients(plain, wide);
+    for (std::size_t i = 0; i < exact.size(); ++i)
+        test::expect_close(ours[i].to(at::kDouble), exact[i], 5e-6, what + " " + std::to_string(i));
+}
+
+TEST(FrozenConv, EqualsTheConvolutionForFewAndForManyPixels)
+{
+    torch::manual_seed(1);
+    for (const std::int64_t size : {1, 2, 5, 12})
+        for (const ConvOptions& o : {ConvOptions{.in = 6, .out = 5, .padding = 1},
+                                     ConvOptions{.in = 6, .out = 5, .stride = 2, .padding = 1},
+                                     ConvOptions{.in = 6, .out = 5, .kernel = 1}}) {
+            Conv conv(o);
+            for (at::Tensor& parameter : conv->parameters())
+                parameter.set_requires_grad(false);
+            const at::Tensor weight = conv->weight.to(at::kDouble).contiguous();
+            const at::Tensor bias = conv->bias.to(at::kDouble);
+            expect_same([&](const auto& in) { return conv(in[0]); },
+                        [&](const auto& in) {
+                            return at::conv2d(in[0], weight, bias, o.stride, o.padding);
+                        },
+                        {torch::randn({3, 6, size, size})},
+                        std::to_string(size) + " stride " + std::to_string(o.stride));
+        }
+}
+
+TEST(FrozenConv, LaysItsWeightOutOnceWithoutChangingIt)
+{
+    Conv conv(ConvOptions{.in = 4, .out = 3, .padding = 1});
+    for (at::Tensor& parameter : conv->parameters())
+        parameter.set_requires_grad(false);
+    const at::Tensor held = conv->weight, before = conv->weight.clone();
+    conv(torch::randn({1, 4, 8, 8}));
+    EXPECT_TRUE(conv->weight.is_contiguous(at::MemoryFormat::ChannelsLast));
+    EXPECT_TRUE(held.is_same(conv->weight));
+    EXPECT_TRUE(torch::equal(held, before));
+}
+
+TEST(FrozenNormSilu, EqualsNormThenSilu)
+{
+    torch::manual_seed(2);
+    const auto weight = torch::randn({8}), bias = torch::randn({8});
+    for (const bool is_last : {false, true}) {
+        auto x = torch::randn({3, 8, 4, 5});
+        if (is_last) x = channels_last(x);
+        expect_same([&](const auto& in) { return frozen_norm_silu(in[0], 2, weight, bias, 1e-5); },
+                    [&](const auto& in) {
+                        return at::silu(at::group_norm(in[0], 2, weight.to(at::kDouble),
+                                                       bias.to(at::kDouble), 1e-5));
+                    },
+                    {x});
+    }
+}
+
+TEST(Attend, HasTheGradientsOfTheFormula)
+{
+    torch::manual_seed(3);
+    for (const std::int64_t n : {1, 3})
+        expect_same([](const auto& in) { return attend(in[0], in[1], in[2], 2); },
+                    [](const auto& in) {
+                        const auto split = [](const at::Tensor& x) {
+                            return x.view({x.size(0), x.size(1), 2, -1}).transpose(1, 2);
+                        };
+                        const auto scores =
+                            split(in[0]).matmul(split(in[1]).transpose(2, 3)) / std::sqrt(6.0);
+                        return at::softmax(scores, -1)
+                            .matmul(split(in[2]))
+                            .transpose(1, 2)
+                            .reshape(in[0].sizes());
+                    },
+                    {torch::randn({n, 7, 12}), torch::randn({n, 5, 12}), torch::randn({n, 5, 12})});
+}
+
+TEST(Geglu, EqualsValueTimesGeluOfTheGate)
+{
+    torch::manual_seed(4);
+    expect_same([](const auto& in) { return geglu(in[0]); },
+                [](const auto& in) {
+                    const auto halves = in[0].chunk(2, -1);
+                    return halves[0] * at::gelu(halves[1]);
+                },
+                {torch::randn({2, 3, 10})});
+}
+
+// 2e-2: eight bits of mantissa through two convolutions, relative to the
+// largest value.
+TEST(Precision, FrozenWeightsInBfloat16GiveNearlyTheSameAndTrainedOnesStayExact)
+{
+    torch::manual_seed(5);
+    ResBlock block(ResBlockOptions{.in_channels = 8, .out_channels = 16, .groups = 4});
+    for (auto& item : block->named_parameters())
+        item.value().set_requires_grad(item.key() == "conv2.weight");
+    const at::Tensor trained = block->named_parameters()["conv2.weight"];
+    const auto x = torch::randn({2, 8, 6, 6});
+    const at::Tensor exact = block(x);
+    const at::Tensor exact_grad = torch::autograd::grad({exact.sum()}, {trained})[0];
+    store_frozen_in_bfloat16(*block);
+    EXPECT_EQ(trained.scalar_type(), at::kFloat);
+    const at::Tensor rounded = block(x.to(at::kBFloat16));
+    EXPECT_EQ(rounded.scalar_type(), at::kBFloat16);
+    test::expect_close(rounded.to(at::kFloat), exact, 2e-2);
+    const at::Tensor grad = torch::autograd::grad({rounded.to(at::kFloat).sum()}, {trained})[0];
+    EXPECT_EQ(grad.scalar_type(), at::kFloat);
+    test::expect_close(grad, exact_grad, 2e-2);
+}
+
+} // namespace
+} // namespace velamen::nn
