@@ -18,6 +18,7 @@
 
 #include <torch/torch.h>
 
+#include "app/velamen_cli/temporary_folder.h"
 #include "engine/data/poisson.h"
 #include "engine/dpsgd/clipper.h"
 #include "engine/dpsgd/optimiser.h"
@@ -168,23 +169,6 @@ private:
     dpsgd::GradTape tape_;
     dpsgd::Clipper clipper_;
     at::Tensor x_, target_, times_, context_;
-};
-
-struct TemporaryFolder {
-    std::filesystem::path path;
-    TemporaryFolder()
-    {
-        std::string pattern =
-            (std::filesystem::temp_directory_path() / "velamen-bench-XXXXXX").string();
-        if (const char* made = mkdtemp(pattern.data())) path = made;
-    }
-    ~TemporaryFolder()
-    {
-        std::error_code ignored;
-        if (!path.empty()) std::filesystem::remove_all(path, ignored);
-    }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 };
 
 io::Json entry(double seconds, double bytes)

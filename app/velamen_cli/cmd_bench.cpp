@@ -8,6 +8,7 @@
 
 #include "app/velamen_cli/bench_accountant.h"
 #include "app/velamen_cli/bench_dp_step.h"
+#include "app/velamen_cli/bench_optimiser.h"
 #include "app/velamen_cli/commands.h"
 
 namespace velamen::app {
@@ -61,6 +62,21 @@ int runAccountant(const std::string& python, const Context& context)
     return Ok;
 }
 
+int runOptimiser(std::int64_t parameters, const Context& context)
+{
+    const Output output = context.output();
+    const auto result = benchOptimiser(parameters);
+    if (!result) return output.fail(result.error());
+    output.answer(*result);
+    const double update = value_of(*result->find("update"), "seconds");
+    const io::Json& stream = *result->find("stream");
+    output.line(fmt::format("update {:.4f} s, same memory {:.4f} s ({:.1f} GB/s), ratio {:.3f}",
+                            update, value_of(stream, "seconds"),
+                            value_of(stream, "bytes_per_second") / 1e9,
+                            value_of(*result, "ratio")));
+    return Ok;
+}
+
 } // namespace
 
 void addBench(CLI::App& app, Context& context)
@@ -70,6 +86,7 @@ void addBench(CLI::App& app, Context& context)
         std::int64_t batch = 0;
         std::string precision = "fp32";
         std::string python;
+        std::int64_t parameters = 267'000'000;
     };
     auto o = std::make_shared<Options>();
     CLI::App* bench = app.add_subcommand("bench", "Benchmarks as ratios");
@@ -86,6 +103,12 @@ void addBench(CLI::App& app, Context& context)
     CLI::App* accountant = bench->add_subcommand(
         "accountant", "Epsilon, other steps and calibration, against dp_accounting");
     accountant->add_option("--python", o->python, "A python that has dp_accounting");
+    CLI::App* optimiser = bench->add_subcommand(
+        "optimiser", "Noise, AdamW and average in one pass, against moving the same memory");
+    optimiser->add_option("--parameters", o->parameters, "Trained parameters")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 33))
+        ->capture_default_str();
+    optimiser->callback([o, &context] { context.exitCode = runOptimiser(o->parameters, context); });
     accountant->callback([o, &context] { context.exitCode = runAccountant(o->python, context); });
     step->callback(
         [o, &context] { context.exitCode = run(o->config, o->batch, o->precision, context); });

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <mutex>
-#include <span>
+#include <utility>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include "kernels/api/gram_product.h"
 #include "kernels/api/layer_norm_sums.h"
@@ -56,6 +56,93 @@ Status in_parallel(std::int64_t count, std::int64_t row_cost, const Job& job)
     return worst;
 }
 
+/// The caller's stream on the tensor's device.
+kernels::Stream stream_of(const at::Device& device)
+{
+    if (!device.is_cuda()) return {};
+    return {c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle()};
+}
+
+/// A piece of an update, as much as a thread takes at a time.
+struct Slice {
+    std::size_t job = 0, first = 0, count = 0;
+};
+
+/// Whole groups of the noise stream; 1 MB of memory, which the slice's thread passes over once.
+constexpr std::size_t kSlice = 64 * kernels::kNoiseGroup;
+
+std::vector<Slice> slices_of(std::span<const kernels::PrivateUpdate> jobs)
+{
+    std::vector<Slice> slices;
+    for (std::size_t j = 0; j < jobs.size(); ++j)
+        for (std::size_t first = 0; first < jobs[j].sum.size(); first += kSlice)
+            slices.push_back({j, first, std::min(kSlice, jobs[j].sum.size() - first)});
+    return slices;
+}
+
+template <class T>
+std::span<T> cut(std::span<T> whole, const Slice& slice)
+{
+    return whole.empty() ? whole : whole.subspan(slice.first, slice.count);
+}
+
+kernels::PrivateUpdate cut(kernels::PrivateUpdate job, const Slice& slice)
+{
+    job.first += slice.first;
+    job.sum = cut(job.sum, slice);
+    job.public_gradient = cut(job.public_gradient, slice);
+    job.weight = cut(job.weight, slice);
+    job.first_moment = cut(job.first_moment, slice);
+    job.second_moment = cut(job.second_moment, slice);
+    job.average = cut(job.average, slice);
+    return job;
+}
+
+std::vector<UpdateOutcome> updates_on_cpu(std::span<const kernels::PrivateUpdate> jobs)
+{
+    const std::vector<Slice> slices = slices_of(jobs);
+    std::vector<UpdateOutcome> parts(slices.size());
+    const auto run = [&](std::int64_t first, std::int64_t last) {
+        Status worst = Status::Ok;
+        for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(last); ++i) {
+            kernels::PrivateUpdate job = cut(jobs[slices[i].job], slices[i]);
+            job.squared_norm = &parts[i].squared_norm;
+            job.moved = &parts[i].moved;
+            if (const Status status = kernels::cpu::private_update({}, job); status != Status::Ok)
+                worst = status;
+        }
+        return worst;
+    };
+    expect(in_parallel(static_cast<std::int64_t>(slices.size()), kSlice, run));
+    std::vector<UpdateOutcome> outcomes(jobs.size());
+    for (std::size_t i = 0; i < slices.size(); ++i) { // in order: any number of threads sums alike
+        outcomes[slices[i].job].squared_norm += parts[i].squared_norm;
+        outcomes[slices[i].job].moved += parts[i].moved;
+    }
+    return outcomes;
+}
+
+std::vector<UpdateOutcome> updates_on_device(std::vector<kernels::PrivateUpdate> jobs,
+                                             const at::Device& device)
+{
+    const auto count = static_cast<std::int64_t>(jobs.size());
+    // Norms as bits of doubles beside the counts: one block to clear, one to read.
+    const at::Tensor sums = at::zeros({2, count}, at::dtype(at::kLong).device(device));
+    auto* const bits = sums.data_ptr<std::int64_t>();
+    for (std::size_t j = 0; j < jobs.size(); ++j) {
+        jobs[j].squared_norm = reinterpret_cast<double*>(bits) + j;
+        jobs[j].moved = reinterpret_cast<std::uint64_t*>(bits) + jobs.size() + j;
+        expect(kernels::cuda::private_update(stream_of(device), jobs[j]));
+    }
+    const at::Tensor read = sums.cpu();
+    const at::Tensor norms = read[0].view(at::kDouble);
+    std::vector<UpdateOutcome> outcomes(jobs.size());
+    for (std::size_t j = 0; j < jobs.size(); ++j)
+        outcomes[j] = {norms.data_ptr<double>()[j],
+                       static_cast<std::uint64_t>(read.data_ptr<std::int64_t>()[jobs.size() + j])};
+    return outcomes;
+}
+
 } // namespace
 
 void on_all_threads(std::int64_t count, const std::function<void(std::int64_t, std::int64_t)>& part)
@@ -74,7 +161,8 @@ std::pair<at::Tensor, at::Tensor> gram_product(const at::Tensor& gram_a, const a
     const auto squared = span_of<double>(out.first), bound = span_of<double>(out.second);
     if (gram_a.is_cuda()) {
         expect(kernels::cuda::gram_product(
-            {}, {static_cast<std::size_t>(units), tokens, a, g, squared, bound}));
+            stream_of(gram_a.device()),
+            {static_cast<std::size_t>(units), tokens, a, g, squared, bound}));
         return out;
     }
     expect(in_parallel(
@@ -94,7 +182,7 @@ void weighted_accumulate(const at::Tensor& rows, const at::Tensor& weights,
     const kernels::WeightedAccumulate job{
         static_cast<std::size_t>(rows.size(0)), static_cast<std::size_t>(accumulator.numel()),
         span_of<float>(rows), span_of<float>(weights), span_of<float>(accumulator)};
-    expect(rows.is_cuda() ? kernels::cuda::weighted_accumulate({}, job)
+    expect(rows.is_cuda() ? kernels::cuda::weighted_accumulate(stream_of(rows.device()), job)
                           : kernels::cpu::weighted_accumulate({}, job));
 }
 
@@ -111,7 +199,7 @@ std::pair<at::Tensor, at::Tensor> layer_norm_sums(const at::Tensor& x, const at:
     const auto weight = span_of<float>(out.first), bias = span_of<float>(out.second);
     if (x.is_cuda()) {
         expect(kernels::cuda::layer_norm_sums(
-            {},
+            stream_of(x.device()),
             {static_cast<std::size_t>(units), tokens, width, xs, gs, means, rstds, weight, bias}));
         return out;
     }
@@ -126,49 +214,15 @@ std::pair<at::Tensor, at::Tensor> layer_norm_sums(const at::Tensor& x, const at:
     return out;
 }
 
-UpdateOutcome private_update(kernels::PrivateUpdate job, const at::Tensor& sum,
-                             const at::Tensor& weight, const at::Tensor& first_moment,
-                             const at::Tensor& second_moment, const at::Tensor& average)
+std::span<float> floats_of(const at::Tensor& tensor)
 {
-    job.sum = span_of<float>(sum);
-    job.weight = span_of<float>(weight);
-    job.first_moment = span_of<float>(first_moment);
-    job.second_moment = span_of<float>(second_moment);
-    job.average = average.defined() ? span_of<float>(average) : std::span<float>{};
-    if (sum.is_cuda()) {
-        const at::Tensor norm = at::zeros({1}, sum.options().dtype(at::kDouble));
-        const at::Tensor moved = at::zeros({1}, sum.options().dtype(at::kLong));
-        job.squared_norm = norm.data_ptr<double>();
-        job.moved = reinterpret_cast<std::uint64_t*>(moved.data_ptr<std::int64_t>());
-        expect(kernels::cuda::private_update({}, job));
-        return {norm.item<double>(), static_cast<std::uint64_t>(moved.item<std::int64_t>())};
-    }
-    UpdateOutcome outcome;
-    std::mutex mutex;
-    constexpr std::int64_t kBlock = 128; // slices start at whole blocks of the noise stream
-    const std::int64_t count = sum.numel();
-    expect(in_parallel((count + kBlock - 1) / kBlock, 16 * kBlock,
-                       [&](std::int64_t first_block, std::int64_t last_block) {
-                           const std::int64_t first = first_block * kBlock;
-                           const std::int64_t last = std::min(count, last_block * kBlock);
-                           UpdateOutcome mine;
-                           kernels::PrivateUpdate slice = job;
-                           slice.first += static_cast<std::uint64_t>(first);
-                           slice.sum = part(job.sum, first, last, 1);
-                           slice.weight = part(job.weight, first, last, 1);
-                           slice.first_moment = part(job.first_moment, first, last, 1);
-                           slice.second_moment = part(job.second_moment, first, last, 1);
-                           if (!job.average.empty())
-                               slice.average = part(job.average, first, last, 1);
-                           slice.squared_norm = &mine.squared_norm;
-                           slice.moved = &mine.moved;
-                           const Status status = kernels::cpu::private_update({}, slice);
-                           const std::scoped_lock lock(mutex);
-                           outcome.squared_norm += mine.squared_norm;
-                           outcome.moved += mine.moved;
-                           return status;
-                       }));
-    return outcome;
+    return tensor.defined() ? span_of<float>(tensor) : std::span<float>{};
+}
+
+std::vector<UpdateOutcome> private_updates(std::vector<kernels::PrivateUpdate> jobs,
+                                           const at::Device& device)
+{
+    return device.is_cuda() ? updates_on_device(std::move(jobs), device) : updates_on_cpu(jobs);
 }
 
 } // namespace velamen::dpsgd

@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -37,9 +39,14 @@ struct UpdateOutcome {
     std::uint64_t moved = 0;
 };
 
-/// All tensors of one shape; `average` may be undefined. Spans of `job` are filled in here.
-UpdateOutcome private_update(kernels::PrivateUpdate job, const at::Tensor& sum,
-                             const at::Tensor& weight, const at::Tensor& first_moment,
-                             const at::Tensor& second_moment, const at::Tensor& average);
+/// The elements of a contiguous fp32 tensor; nothing of an undefined one.
+std::span<float> floats_of(const at::Tensor& tensor);
+
+/// Runs all updates of a step as one: on the CPU in one parallel region over the elements of all of
+/// them, on a device one after another with a single read back at the end. Every span lies on
+/// `device`; squared_norm and moved are filled in here. One outcome a job; it does not depend on
+/// the number of threads.
+std::vector<UpdateOutcome> private_updates(std::vector<kernels::PrivateUpdate> jobs,
+                                           const at::Device& device);
 
 } // namespace velamen::dpsgd

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <exception>
 #include <limits>
 #include <new>
@@ -42,6 +43,22 @@ struct WipedStreamId : kernels::NoiseStreamId {
     }
 };
 
+Result<> check(const PublicGradient& gradient, const TrainedTensors& trained)
+{
+    bool fits = gradient.gradients.size() == trained.size();
+    for (std::size_t i = 0; fits && i < trained.size(); ++i)
+        fits = !gradient.gradients[i].defined()
+            || gradient.gradients[i].sizes() == trained[i].tensor.sizes();
+    if (!fits)
+        return fail(ErrorCode::InvalidArgument,
+                    "the public gradient is not that of the trained tensors",
+                    "form it over the tensors of this run");
+    if (!std::isfinite(gradient.weight))
+        return fail(ErrorCode::InvalidArgument, "the weight of the public gradient is not finite",
+                    "choose a number, for example 1");
+    return {};
+}
+
 } // namespace
 
 double learning_rate_at(const OptimiserOptions& options, std::int64_t step) noexcept
@@ -72,47 +89,81 @@ Optimiser::Optimiser(TrainedTensors trained, const OptimiserOptions& options)
         if (tensor.scalar_type() != at::kFloat || !tensor.is_contiguous())
             entry.weight = tensor.detach().to(at::kFloat).contiguous().clone();
         entry.first_moment = at::zeros_like(entry.weight);
-        entry.second_moment = at::zeros_like(entry.weight);
+        if (options_.rule != OptimiserRule::Sgd) entry.second_moment = at::zeros_like(entry.weight);
         entry.average = entry.weight.clone();
         entries_.push_back(std::move(entry));
     }
 }
 
-Result<StepReport> Optimiser::step(NoisyGradient&& gradient)
+kernels::UpdateStep Optimiser::update_step(const NoisyGradient& gradient) const
+{
+    const auto count = static_cast<double>(steps_done_ + 1);
+    kernels::UpdateStep step{.learning_rate = learning_rate_at(options_, steps_done_),
+                             .weight_decay = options_.weight_decay,
+                             .average_decay = average_decay_at(options_, steps_done_)};
+    if (options_.rule == OptimiserRule::Sgd) {
+        step.rule = kernels::UpdateRule::Momentum;
+        step.beta1 = options_.momentum;
+        return step;
+    }
+    step.beta1 = options_.beta1;
+    step.beta2 = options_.beta2;
+    step.epsilon = options_.epsilon;
+    step.bias_correction1 = 1.0 - std::pow(options_.beta1, count);
+    step.bias_correction2 = 1.0 - std::pow(options_.beta2, count);
+    if (options_.rule == OptimiserRule::AdamBiasCorrected) {
+        const double stddev = gradient.stddev_ / gradient.batch_;
+        step.noise_variance = stddev * stddev;
+        step.variance_floor = options_.variance_floor * step.noise_variance;
+    }
+    return step;
+}
+
+Result<StepReport> Optimiser::step(NoisyGradient&& gradient, const PublicGradient* public_part)
 {
     const NoisyGradient used(std::move(gradient));
     VELAMEN_ASSERT(used.sums_.size() == entries_.size());
-    const double rate = learning_rate_at(options_, steps_done_);
-    const auto count = static_cast<double>(steps_done_ + 1);
-    StepReport report{.step = steps_done_ + 1, .learning_rate = rate};
+    if (public_part != nullptr) VELAMEN_TRY(check(*public_part, trained_));
+    const kernels::UpdateStep step = update_step(used);
+    StepReport report{.step = steps_done_ + 1, .learning_rate = step.learning_rate};
     double squared_norm = 0.0;
     double elements = 0.0;
     try {
         const at::NoGradGuard no_grad;
+        std::deque<WipedStreamId> ids;
+        std::vector<at::Tensor> kept; // what jobs point into and nobody else holds
+        std::vector<kernels::PrivateUpdate> jobs;
         for (std::size_t i = 0; i < entries_.size(); ++i) {
             const Entry& entry = entries_[i];
-            WipedStreamId id{used.stream(static_cast<std::uint32_t>(i))};
             kernels::PrivateUpdate job{
-                .id = &id,
+                .id = &ids.emplace_back(used.stream(static_cast<std::uint32_t>(i))),
                 .noise_stddev = used.key_ ? at_least(used.stddev_) : 0.0F,
                 .inverse_batch = static_cast<float>(1.0 / used.batch_),
-                .step = {.learning_rate = rate * trained_[i].learning_rate_scale,
-                         .beta1 = options_.beta1,
-                         .beta2 = options_.beta2,
-                         .epsilon = options_.epsilon,
-                         .weight_decay = options_.weight_decay,
-                         .bias_correction1 = 1.0 - std::pow(options_.beta1, count),
-                         .bias_correction2 = 1.0 - std::pow(options_.beta2, count),
-                         .average_decay = average_decay_at(options_, steps_done_)}};
-            const UpdateOutcome outcome =
-                private_update(job, used.sums_[i], entry.weight, entry.first_moment,
-                               entry.second_moment, entry.average);
-            if (trained_[i].tensor.data_ptr() != entry.weight.data_ptr())
-                trained_[i].tensor.detach().copy_(entry.weight);
-            squared_norm += outcome.squared_norm;
+                .step = step,
+                .sum = floats_of(used.sums_[i]),
+                .weight = floats_of(entry.weight),
+                .first_moment = floats_of(entry.first_moment),
+                .second_moment = floats_of(entry.second_moment),
+                .average = floats_of(entry.average)};
+            job.step.learning_rate *= trained_[i].learning_rate_scale;
+            if (public_part != nullptr && public_part->gradients[i].defined()) {
+                kept.push_back(public_part->gradients[i].detach().to(entry.weight.options()));
+                kept.back() = kept.back().contiguous();
+                job.public_gradient = floats_of(kept.back());
+                job.public_weight = static_cast<float>(public_part->weight);
+            }
+            jobs.push_back(job);
             elements += static_cast<double>(entry.weight.numel());
-            report.moved.push_back(outcome.moved > 0);
         }
+        if (!jobs.empty())
+            for (const UpdateOutcome& outcome :
+                 private_updates(std::move(jobs), entries_[0].weight.device())) {
+                squared_norm += outcome.squared_norm;
+                report.moved.push_back(outcome.moved > 0);
+            }
+        for (std::size_t i = 0; i < entries_.size(); ++i)
+            if (trained_[i].tensor.data_ptr() != entries_[i].weight.data_ptr())
+                trained_[i].tensor.detach().copy_(entries_[i].weight);
     } catch (const std::bad_alloc&) {
         return fail(ErrorCode::OutOfMemory, "no memory for the weight update");
     } catch (const std::exception& error) { // public values only from here on
@@ -138,8 +189,9 @@ NamedTensors Optimiser::export_state() const
     out.emplace_back("step", at::full({1}, steps_done_, at::kLong));
     for (std::size_t i = 0; i < entries_.size(); ++i) {
         const std::string& name = trained_[i].name;
-        out.emplace_back("exp_avg." + name, entries_[i].first_moment);
-        out.emplace_back("exp_avg_sq." + name, entries_[i].second_moment);
+        const bool has_second = entries_[i].second_moment.defined();
+        out.emplace_back((has_second ? "exp_avg." : "momentum.") + name, entries_[i].first_moment);
+        if (has_second) out.emplace_back("exp_avg_sq." + name, entries_[i].second_moment);
         out.emplace_back("ema." + name, entries_[i].average);
         out.emplace_back("master." + name, entries_[i].weight);
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// AdamW with an exponential average of the weights, for private runs: it takes a NoisyGradient and
-// nothing else. Everything it knows and tells is computed from released values, so all of it may be
-// shown and saved.
+// Update rules with an exponential average of the weights, for private runs: of the private data an
+// optimiser takes a NoisyGradient and nothing else. Everything it knows and tells is computed from
+// released and public values, so all of it may be shown and saved.
 
 #pragma once
 
@@ -15,14 +15,30 @@
 #include "engine/core/result.h"
 #include "engine/dpsgd/private_step.h"
 #include "engine/dpsgd/trained_tensor.h"
+#include "kernels/api/private_update.h"
 
 namespace velamen::dpsgd {
 
+enum class OptimiserRule {
+    AdamW, ///< Loshchilov and Hutter 2019, algorithm 2
+    /// AdamW whose second moment loses the variance that the noise put there, (sigma C / B)^2
+    /// (DP-AdamBC: Tang, Shpilevskiy, Lecuyer 2023, arXiv 2312.14334, algorithm 1).
+    AdamBiasCorrected,
+    Sgd, ///< with momentum
+};
+
+/// Weight decay is decoupled in every rule; warm-up and decay count optimiser steps.
 struct OptimiserOptions {
+    OptimiserRule rule = OptimiserRule::AdamW;
     double learning_rate = 1e-3;
     double beta1 = 0.9;
     double beta2 = 0.99;
     double epsilon = 1e-12;
+    double momentum = 0.9; ///< of Sgd
+    /// AdamBiasCorrected keeps at least this share of the noise's variance as second moment (the
+    /// floor gamma' of the paper). 0.1 is the standard error of an estimate from noise alone at
+    /// beta2 = 0.99.
+    double variance_floor = 0.1;
     double weight_decay = 0.0;
     std::int64_t warmup_steps = 10;
     std::int64_t total_steps = 1;
@@ -35,13 +51,19 @@ double learning_rate_at(const OptimiserOptions& options, std::int64_t step) noex
 /// The average's decay at step k.
 double average_decay_at(const OptimiserOptions& options, std::int64_t step) noexcept;
 
+/// A gradient from public data, mixed in after the noise: it costs no privacy and gets no noise.
+struct PublicGradient {
+    std::vector<at::Tensor> gradients; ///< mean gradient per trained tensor; undefined: none
+    double weight = 1.0;
+};
+
 /// All public.
 struct StepReport {
     std::int64_t step = 0; ///< 1-based
     double learning_rate = 0.0;
-    double noised_gradient_norm = 0.0;
-    double expected_noise_norm = 0.0; ///< sigma C sqrt(D) / B: what noise alone would give
-    std::vector<bool> moved;          ///< per trained tensor: did any element change
+    double noised_gradient_norm = 0.0; ///< of the private part
+    double expected_noise_norm = 0.0;  ///< sigma C sqrt(D) / B: what noise alone would give
+    std::vector<bool> moved;           ///< per trained tensor: did any element change
 };
 
 /// One thread.
@@ -50,9 +72,11 @@ public:
     /// Starts the average at the present weights.
     Optimiser(TrainedTensors trained, const OptimiserOptions& options);
 
-    /// Adds the noise, divides by the public batch, updates weights and average in one pass. The
-    /// gradient is used up also when this fails (OutOfMemory, Internal).
-    Result<StepReport> step(NoisyGradient&& gradient);
+    /// One pass over memory: g = (sum + noise) / B + weight * public gradient, then the rule on
+    /// weights and moments, then the average. The gradient is used up also when this fails
+    /// (OutOfMemory, Internal; InvalidArgument when the public gradient is not finite in its weight
+    /// or has other shapes than the trained tensors).
+    Result<StepReport> step(NoisyGradient&& gradient, const PublicGradient* public_part = nullptr);
 
     std::int64_t steps_done() const noexcept { return steps_done_; }
     const OptimiserOptions& options() const noexcept { return options_; }
@@ -60,8 +84,8 @@ public:
     /// step.
     NamedTensors averaged() const;
 
-    /// For resume: "step", and per tensor "exp_avg.NAME", "exp_avg_sq.NAME", "ema.NAME",
-    /// "master.NAME" (fp32 weights). Live tensors.
+    /// For resume: "step", and per tensor "exp_avg.NAME" and "exp_avg_sq.NAME" (Sgd:
+    /// "momentum.NAME" alone), "ema.NAME", "master.NAME" (fp32 weights). Live tensors.
     NamedTensors export_state() const;
     /// Also overwrites the weights. Corrupt, naming the tensor, when one is missing or has another
     /// shape; nothing is changed then.
@@ -71,9 +95,10 @@ private:
     struct Entry {
         at::Tensor weight; // fp32: the model's tensor itself, or its master copy
         at::Tensor first_moment;
-        at::Tensor second_moment;
+        at::Tensor second_moment; // undefined under Sgd
         at::Tensor average;
     };
+    kernels::UpdateStep update_step(const NoisyGradient& gradient) const;
     TrainedTensors trained_;
     OptimiserOptions options_;
     std::vector<Entry> entries_;

@@ -8,21 +8,39 @@
 
 namespace velamen::kernels::cpu {
 
+void refine_tail(const ChaChaState& state, std::uint32_t first_block,
+                 const std::uint32_t (&words)[kNoiseGroup], float (&out)[kNoiseGroup])
+{
+    std::uint32_t refining[kNoiseGroup];
+    for (std::size_t at = 0; at < kNoiseGroup; at += 2 * kNoiseLanes)
+        for (std::size_t lane = 0; lane < kNoiseLanes; ++lane) {
+            const std::uint32_t a = words[at + lane];
+            if (a >= kRefinedBelow) continue;
+            const auto block = first_block + static_cast<std::uint32_t>(lane);
+            chacha_blocks(state, block + kRefiningBlocks, refining, [](std::size_t) {});
+            const double u = (a * 0x1p32 + refining[at] + 0.5) * 0x1p-64;
+            const double radius = std::sqrt(-2.0 * std::log(u));
+            const double angle =
+                2.0 * std::numbers::pi * (words[at + kNoiseLanes + lane] + 0.5) * 0x1p-32;
+            out[at + lane] = static_cast<float>(radius * std::cos(angle));
+            out[at + kNoiseLanes + lane] = static_cast<float>(radius * std::sin(angle));
+        }
+}
+
 VELAMEN_KERNEL_CLONES
 void fill_normals(const ChaChaState& state, std::uint64_t first, float stddev, float* out,
                   std::size_t count)
 {
-    float normals[kLaneNormals];
-    std::uint64_t position = first;
+    alignas(64) float normals[kNoiseGroup];
     std::size_t done = 0;
     while (done < count) {
-        const std::size_t skip = static_cast<std::size_t>(position % 8);
-        normals_of_blocks(state, static_cast<std::uint32_t>(position / 8), normals);
-        const std::size_t take = std::min(count - done, kLaneNormals - skip);
+        const std::uint64_t position = first + done;
+        const std::size_t skip = static_cast<std::size_t>(position % kNoiseGroup);
+        normals_of_group(state, position / kNoiseGroup, normals, [](std::size_t) {});
+        const std::size_t take = std::min(count - done, kNoiseGroup - skip);
         for (std::size_t i = 0; i < take; ++i)
             out[done + i] = stddev * normals[skip + i];
         done += take;
-        position += take;
     }
 }
 

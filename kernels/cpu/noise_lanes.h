@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Sixteen ChaCha20 blocks side by side and their 128 normals: the inner part of the CPU kernels
-// that make noise. Forced inline, so that each caller's clone compiles it for its own instruction
-// set.
+// One group of the noise stream, kNoiseLanes ChaCha20 blocks side by side: the inner part of the
+// CPU kernels that make noise. Forced inline, so that each caller's clone compiles it for its own
+// instruction set.
 
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -17,28 +18,11 @@
 
 namespace velamen::kernels::cpu {
 
-inline constexpr std::size_t kLaneBlocks = 16;
-inline constexpr std::size_t kLaneNormals = kLaneBlocks * 8;
+inline constexpr std::size_t kVector = 8;             // blocks that one ChaCha20 call makes
+using Words [[gnu::vector_size(32)]] = std::uint32_t; // one word of eight blocks
+using Bytes [[gnu::vector_size(32)]] = std::uint8_t;
 
-using Lanes [[gnu::vector_size(64)]] = std::uint32_t; // one word of sixteen blocks
-
-[[gnu::always_inline]] inline void quarter_round(Lanes& a, Lanes& b, Lanes& c, Lanes& d)
-{
-    a += b;
-    d ^= a;
-    d = (d << 16) | (d >> 16);
-    c += d;
-    b ^= c;
-    b = (b << 12) | (b >> 20);
-    a += b;
-    d ^= a;
-    d = (d << 8) | (d >> 24);
-    c += d;
-    b ^= c;
-    b = (b << 7) | (b >> 25);
-}
-
-/// Key, nonce and constants as words; the counter is filled in per call.
+/// Key, nonce and constants as words; the counter is filled in per call. Leaves no key behind.
 struct ChaChaState {
     std::uint32_t words[16];
     explicit ChaChaState(const NoiseStreamId& id)
@@ -47,107 +31,162 @@ struct ChaChaState {
         std::memcpy(words + 4, id.key.data(), 32);
         std::memcpy(words + 13, id.nonce.data(), 12);
     }
+    ChaChaState(const ChaChaState&) = delete;
+    ChaChaState& operator=(const ChaChaState&) = delete;
+    ~ChaChaState()
+    {
+        for (volatile std::uint32_t& word : words)
+            word = 0;
+    }
 };
 
-/// Natural logarithm of x in (0, 1]: relative error below 1e-11.
-[[gnu::always_inline]] inline double log_unit(double x)
+// Rotations by whole bytes are one shuffle; GCC would make three instructions of the shifts.
+[[gnu::always_inline]] inline void rotate_left_16(Words& x)
 {
-    const auto bits = std::bit_cast<std::uint64_t>(x);
-    double exponent =
-        std::bit_cast<double>((bits >> 52) | 0x4330000000000000ULL) - (4503599627370496.0 + 1023.0);
-    double mantissa = std::bit_cast<double>((bits & 0x000FFFFFFFFFFFFFULL) | 0x3FF0000000000000ULL);
-    const bool high = mantissa > std::numbers::sqrt2;
-    mantissa = high ? 0.5 * mantissa : mantissa;
-    exponent = high ? exponent + 1.0 : exponent;
-    const double s = (mantissa - 1.0) / (mantissa + 1.0);
-    const double z = s * s;
-    const double series = 1.0
-        + z
-            * (1.0 / 3
-               + z
-                   * (1.0 / 5
-                      + z * (1.0 / 7 + z * (1.0 / 9 + z * (1.0 / 11 + z * (1.0 / 13 + z / 15))))));
-    return exponent * std::numbers::ln2 + 2.0 * s * series;
+    const auto b = reinterpret_cast<Bytes>(x);
+    x = reinterpret_cast<Words>(__builtin_shufflevector(b, b, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9,
+                                                        14, 15, 12, 13, 18, 19, 16, 17, 22, 23, 20,
+                                                        21, 26, 27, 24, 25, 30, 31, 28, 29));
 }
 
-/// cos and sin of 2 pi v for v in [0, 1): absolute error below 1e-12.
-[[gnu::always_inline]] inline void cos_sin_turn(double v, double& cosine, double& sine)
+[[gnu::always_inline]] inline void rotate_left_8(Words& x)
 {
-    constexpr double kRound = 6755399441055744.0; // 1.5 * 2^52: adding it rounds to an integer
-    const double shifted = 4.0 * v + kRound;
-    const std::uint64_t quadrant = std::bit_cast<std::uint64_t>(shifted) & 3U;
-    const double x = (v - 0.25 * (shifted - kRound)) * (2.0 * std::numbers::pi); // |x| <= pi / 4
-    const double y = x * x;
-    const double s = x
-        * (1.0
-           + y
-               * (-1.0 / 6
-                  + y
-                      * (1.0 / 120
-                         + y
-                             * (-1.0 / 5040
-                                + y * (1.0 / 362880 + y * (-1.0 / 39916800 + y / 6227020800.0))))));
-    const double c = 1.0
-        + y
-            * (-0.5
-               + y
-                   * (1.0 / 24
-                      + y
-                          * (-1.0 / 720
-                             + y
-                                 * (1.0 / 40320
-                                    + y
-                                        * (-1.0 / 3628800
-                                           + y * (1.0 / 479001600 - y / 87178291200.0))))));
-    const bool swap = (quadrant & 1U) != 0;
-    const double first = swap ? s : c;
-    const double second = swap ? c : s;
-    cosine = (quadrant == 1 || quadrant == 2) ? -first : first;
-    sine = quadrant >= 2 ? -second : second;
+    const auto b = reinterpret_cast<Bytes>(x);
+    x = reinterpret_cast<Words>(__builtin_shufflevector(b, b, 3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10,
+                                                        15, 12, 13, 14, 19, 16, 17, 18, 23, 20, 21,
+                                                        22, 27, 24, 25, 26, 31, 28, 29, 30));
 }
 
-/// The normals of blocks counter .. counter + 15, in stream order.
-[[gnu::always_inline]] inline void
-normals_of_blocks(const ChaChaState& state, std::uint32_t counter, float (&out)[kLaneNormals])
+/// Two quarter rounds at once: as many as the sixteen vector registers of x86 have room for.
+[[gnu::always_inline]] inline void quarter_rounds(Words& a, Words& b, Words& c, Words& d, Words& e,
+                                                  Words& f, Words& g, Words& h)
 {
-    Lanes x[16];
-    Lanes counters;
-    for (std::size_t lane = 0; lane < kLaneBlocks; ++lane)
-        counters[lane] = counter + static_cast<std::uint32_t>(lane);
+    a += b, e += f;
+    d ^= a, h ^= e;
+    rotate_left_16(d), rotate_left_16(h);
+    c += d, g += h;
+    b ^= c, f ^= g;
+    b = (b << 12) | (b >> 20), f = (f << 12) | (f >> 20);
+    a += b, e += f;
+    d ^= a, h ^= e;
+    rotate_left_8(d), rotate_left_8(h);
+    c += d, g += h;
+    b ^= c, f ^= g;
+    b = (b << 7) | (b >> 25), f = (f << 7) | (f >> 25);
+}
+
+/// Double rounds of a block.
+inline constexpr std::size_t kRounds = 10;
+
+/// out[w * kNoiseLanes + i] = word w of block counter + i, i < kVector. Calls between(round) in
+/// each double round.
+template <class Between>
+[[gnu::always_inline]] inline void chacha_blocks(const ChaChaState& state, std::uint32_t counter,
+                                                 std::uint32_t* out, const Between& between)
+{
+    constexpr Words kNumbers{0, 1, 2, 3, 4, 5, 6, 7};
+    Words start[16] = {}; // GCC 12 takes the lines below for uses of what is not set
+#pragma GCC unroll 16
     for (std::size_t w = 0; w < 16; ++w)
-        x[w] = Lanes{} + state.words[w];
-    x[12] = counters;
-    for (int round = 0; round < 10; ++round) {
-        quarter_round(x[0], x[4], x[8], x[12]);
-        quarter_round(x[1], x[5], x[9], x[13]);
-        quarter_round(x[2], x[6], x[10], x[14]);
-        quarter_round(x[3], x[7], x[11], x[15]);
-        quarter_round(x[0], x[5], x[10], x[15]);
-        quarter_round(x[1], x[6], x[11], x[12]);
-        quarter_round(x[2], x[7], x[8], x[13]);
-        quarter_round(x[3], x[4], x[9], x[14]);
+        start[w] = Words{} + state.words[w];
+    start[12] = kNumbers + counter;
+    Words x[16] = {};
+#pragma GCC unroll 16
+    for (std::size_t w = 0; w < 16; ++w)
+        x[w] = start[w];
+    for (std::size_t round = 0; round < kRounds; ++round) {
+        between(round);
+        quarter_rounds(x[0], x[4], x[8], x[12], x[1], x[5], x[9], x[13]);
+        quarter_rounds(x[2], x[6], x[10], x[14], x[3], x[7], x[11], x[15]);
+        quarter_rounds(x[0], x[5], x[10], x[15], x[1], x[6], x[11], x[12]);
+        quarter_rounds(x[2], x[7], x[8], x[13], x[3], x[4], x[9], x[14]);
     }
-    for (std::size_t w = 0; w < 16; ++w)
-        x[w] += w == 12 ? counters : Lanes{} + state.words[w];
+#pragma GCC unroll 16
+    for (std::size_t w = 0; w < 16; ++w) {
+        x[w] += start[w];
+        std::memcpy(out + w * kNoiseLanes, &x[w], sizeof x[w]);
+    }
+}
 
-    std::uint32_t words[16][kLaneBlocks];
-    std::memcpy(words, x, sizeof words);
-    for (std::size_t p = 0; p < 4; ++p)
-        for (std::size_t lane = 0; lane < kLaneBlocks; ++lane) {
-            // The upper 52 of 64 bits as a double in [1, 2).
-            const std::uint64_t r =
-                words[4 * p][lane] | (std::uint64_t{words[4 * p + 1][lane]} << 32);
-            const std::uint64_t s =
-                words[4 * p + 2][lane] | (std::uint64_t{words[4 * p + 3][lane]} << 32);
-            const double u = 2.0 - std::bit_cast<double>((r >> 12) | 0x3FF0000000000000ULL);
-            const double v = std::bit_cast<double>((s >> 12) | 0x3FF0000000000000ULL) - 1.0;
-            double cosine = 0.0;
-            double sine = 0.0;
-            cos_sin_turn(v, cosine, sine);
-            const double radius = std::sqrt(-2.0 * log_unit(u));
-            out[lane * 8 + 2 * p] = static_cast<float>(radius * cosine);
-            out[lane * 8 + 2 * p + 1] = static_cast<float>(radius * sine);
+/// -2 ln u for u = (a + 1/2) 2^-32, in float with full relative precision also where u is near 1.
+/// Positive for every a.
+[[gnu::always_inline]] inline float squared_radius(std::uint32_t a)
+{
+    constexpr std::uint32_t kRootHalf = 0x3F3504F3U; // bits of sqrt(1/2)
+    const auto is_upper_half = static_cast<std::int32_t>(a) < 0;
+    // u itself below one half, u - 1 above: exact to the last place in both.
+    const float offset = static_cast<float>(static_cast<std::int32_t>(a)) * 0x1p-32F + 0x1p-33F;
+    const float u = is_upper_half ? 1.0F + offset : offset;
+    // u = 2^exponent mantissa, mantissa in [sqrt(1/2), sqrt(2)).
+    const auto bits = std::bit_cast<std::uint32_t>(u);
+    const std::int32_t exponent = static_cast<std::int32_t>(bits - kRootHalf) >> 23;
+    const auto mantissa = std::bit_cast<float>(bits - (static_cast<std::uint32_t>(exponent) << 23));
+    const float f = exponent == 0 ? offset : mantissa - 1.0F;
+    // -2 ln(1 + f) = -2 f + f^2 h(f): minimax polynomial, 2^-27 of the value, in pairs of terms so
+    // that no long chain of products holds up the lanes that follow.
+    const float f2 = f * f;
+    const float h0 = 0.99999981713F - 0.66666617726F * f;
+    const float h2 = 0.50002808072F - 0.40005897689F * f;
+    const float h4 = 0.33226979798F - 0.28330899339F * f;
+    const float h6 = 0.26386660003F + (0.15682209298F * f2 - 0.25978922392F * f);
+    const float f4 = f2 * f2;
+    const float h = (h0 + h2 * f2) + (h4 + h6 * f2) * f4;
+    constexpr auto kTwoLn2 = static_cast<float>(2.0 * std::numbers::ln2);
+    return (f2 * h - 2.0F * f) - kTwoLn2 * static_cast<float>(exponent);
+}
+
+/// The pair of normals of words a >= kRefinedBelow and c.
+[[gnu::always_inline]] inline void normal_pair(std::uint32_t a, std::uint32_t c, float& cosine,
+                                               float& sine)
+{
+    const float radius = std::sqrt(squared_radius(a));
+    // The turn as the nearest quarter, whose number is the two upper bits of `quarter`, and an
+    // angle of at most pi / 4.
+    const std::uint32_t quarter = c + (std::uint32_t{1} << 29);
+    const float x = static_cast<float>(static_cast<std::int32_t>((c << 2) | 2U))
+        * static_cast<float>(2.0 * std::numbers::pi * 0x1p-34);
+    const float y = x * x; // minimax polynomials, 2^-27 and 2^-32
+    const float s = x + x * y * (-0.16666655523F + y * (0.0083322051928F - y * 0.00019520237649F));
+    const float t = (1.0F - 0.5F * y)
+        + y * y * (0.04166664742F + y * (-0.0013887390547F + y * 0.000024440763457F));
+    const bool is_odd = (quarter & 0x40000000U) != 0;
+    const float first = is_odd ? s : t;
+    const float second = is_odd ? t : s;
+    const std::uint32_t sign_of_cosine = (quarter + 0x40000000U) & 0x80000000U;
+    const std::uint32_t sign_of_sine = quarter & 0x80000000U;
+    cosine = radius * std::bit_cast<float>(std::bit_cast<std::uint32_t>(first) ^ sign_of_cosine);
+    sine = radius * std::bit_cast<float>(std::bit_cast<std::uint32_t>(second) ^ sign_of_sine);
+}
+
+/// Writes the pairs of `words` whose radius takes 32 bits more. Rare: one pair in 4096.
+void refine_tail(const ChaChaState& state, std::uint32_t first_block,
+                 const std::uint32_t (&words)[kNoiseGroup], float (&out)[kNoiseGroup]);
+
+/// How many times normals_of_group() calls `between`.
+inline constexpr std::size_t kPauses = kRounds * kNoiseLanes / kVector;
+
+/// All normals of a group, in stream order. Calls between(i), i < kPauses, at even distances: for
+/// memory that is to be asked for while the cipher computes.
+template <class Between>
+[[gnu::always_inline]] inline void normals_of_group(const ChaChaState& state, std::uint64_t group,
+                                                    float (&out)[kNoiseGroup],
+                                                    const Between& between)
+{
+    const auto first_block = static_cast<std::uint32_t>(group * kNoiseLanes);
+    alignas(64) std::uint32_t words[kNoiseGroup];
+    for (std::uint32_t lane = 0; lane < kNoiseLanes; lane += kVector)
+        chacha_blocks(state, first_block + lane, words + lane,
+                      [&](std::size_t round) { between(lane / kVector * kRounds + round); });
+    std::uint32_t least = kRefinedBelow;
+    for (std::size_t at = 0; at < kNoiseGroup; at += 2 * kNoiseLanes)
+        for (std::size_t lane = 0; lane < kNoiseLanes; ++lane) {
+            const std::uint32_t a = words[at + lane];
+            least = std::min(least, a);
+            normal_pair(a, words[at + kNoiseLanes + lane], out[at + lane],
+                        out[at + kNoiseLanes + lane]);
         }
+    if (least < kRefinedBelow) [[unlikely]]
+        refine_tail(state, first_block, words, out);
 }
 
 } // namespace velamen::kernels::cpu

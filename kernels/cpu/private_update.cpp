@@ -1,107 +1,171 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+//
+// One group of the noise stream after another: its normals and its gradient stay in the first cache
+// while the group's parts of the arrays, asked for one group ahead, pass through.
 
 #include "kernels/api/private_update.h"
 
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/api/update_factors.h"
 #include "kernels/cpu/noise_lanes.h"
 
 namespace velamen::kernels::cpu {
 
 namespace {
 
-struct Factors {
-    float keep;         // 1 - lr * decay
-    float step_size;    // lr / bias_correction1
-    float inverse_root; // 1 / sqrt(bias_correction2)
-    float beta1, rest1, beta2, rest2, epsilon;
-    float average_keep, average_rest;
-};
+using FloatLanes [[gnu::vector_size(32)]] = float;
 
-Factors factors_of(const AdamWStep& s)
+/// noise: standard normals in, (sum + noise) / batch out.
+[[gnu::always_inline]] inline void form_gradient(const PrivateUpdate& job, std::size_t from,
+                                                 std::size_t count, float* noise)
 {
-    const auto f = [](double v) { return static_cast<float>(v); };
-    return {.keep = f(1.0 - s.learning_rate * s.weight_decay),
-            .step_size = f(s.learning_rate / s.bias_correction1),
-            .inverse_root = f(1.0 / std::sqrt(s.bias_correction2)),
-            .beta1 = f(s.beta1),
-            .rest1 = f(1.0 - s.beta1),
-            .beta2 = f(s.beta2),
-            .rest2 = f(1.0 - s.beta2),
-            .epsilon = f(s.epsilon),
-            .average_keep = f(s.average_decay),
-            .average_rest = f(1.0 - s.average_decay)};
+    const float stddev = job.noise_stddev, inverse_batch = job.inverse_batch;
+    const float* sum = job.sum.data() + from;
+#pragma GCC ivdep
+    for (std::size_t i = 0; i < count; ++i)
+        noise[i] = (sum[i] + stddev * noise[i]) * inverse_batch;
 }
 
-/// Up to kLaneNormals elements; returns the squared norm of their gradient.
-[[gnu::always_inline]] inline double update_block(const PrivateUpdate& job, const Factors& f,
-                                                  const float* noise, std::size_t at,
-                                                  std::size_t count, std::uint64_t& moved)
+/// Of at most a group: sums in float within a lane, in double between lanes.
+[[gnu::always_inline]] inline double squared_norm(const float* values, std::size_t count)
 {
-    const float* sum = job.sum.data() + at;
-    float* weight = job.weight.data() + at;
-    float* first = job.first_moment.data() + at;
-    float* second = job.second_moment.data() + at;
-    std::uint32_t changed = 0;
-    float updated[kLaneNormals];
-    float squares[kLaneNormals] = {};
+    constexpr std::size_t kSums = 4; // side by side, or each addition waits for the one before
+    FloatLanes sums[kSums] = {};
+    std::size_t at = 0;
+    for (; at + kSums * kVector <= count; at += kSums * kVector)
+        for (std::size_t i = 0; i < kSums; ++i) {
+            FloatLanes part;
+            std::memcpy(&part, values + at + i * kVector, sizeof part);
+            sums[i] += part * part;
+        }
+    const FloatLanes lanes = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    double total = 0.0;
+    for (std::size_t lane = 0; lane < kVector; ++lane)
+        total += lanes[lane];
+    for (; at < count; ++at)
+        total += static_cast<double>(values[at]) * values[at];
+    return total;
+}
+
+[[gnu::always_inline]] inline void add_public(const PrivateUpdate& job, std::size_t from,
+                                              std::size_t count, float* gradient)
+{
+    const float weight = job.public_weight;
+    const float* part = job.public_gradient.data() + from;
+#pragma GCC ivdep
+    for (std::size_t i = 0; i < count; ++i)
+        gradient[i] += weight * part[i];
+}
+
+/// The rules answer how many weights changed.
+[[gnu::always_inline]] inline std::uint32_t adam(const PrivateUpdate& job,
+                                                 const UpdateFactors& factors, std::size_t from,
+                                                 std::size_t count, const float* gradient)
+{
+    const UpdateFactors f = factors; // a copy, which the stores below cannot change
+    float* weight = job.weight.data() + from;
+    float* first = job.first_moment.data() + from;
+    float* second = job.second_moment.data() + from;
+    std::uint32_t moved = 0;
+#pragma GCC ivdep
     for (std::size_t i = 0; i < count; ++i) {
-        const float g = (sum[i] + job.noise_stddev * noise[i]) * job.inverse_batch;
+        const float g = gradient[i];
         const float m = f.beta1 * first[i] + f.rest1 * g;
         const float v = f.beta2 * second[i] + f.rest2 * (g * g);
         first[i] = m;
         second[i] = v;
-        const float w =
-            f.keep * weight[i] - f.step_size * m / (std::sqrt(v) * f.inverse_root + f.epsilon);
-        squares[i] = g * g;
-        changed += w != weight[i] ? 1U : 0U;
+        const float own = v * f.inverse_bias - f.noise_variance;
+        const float root = std::sqrt(own > f.variance_floor ? own : f.variance_floor);
+        const float old = weight[i];
+        const float w = f.keep * old - f.step_size * m / (root + f.epsilon);
         weight[i] = w;
-        updated[i] = w;
+        moved += w != old ? 1U : 0U;
     }
-    if (!job.average.empty()) {
-        float* average = job.average.data() + at;
-        for (std::size_t i = 0; i < count; ++i)
-            average[i] = f.average_keep * average[i] + f.average_rest * updated[i];
+    return moved;
+}
+
+[[gnu::always_inline]] inline std::uint32_t momentum(const PrivateUpdate& job,
+                                                     const UpdateFactors& factors, std::size_t from,
+                                                     std::size_t count, const float* gradient)
+{
+    const UpdateFactors f = factors;
+    float* weight = job.weight.data() + from;
+    float* first = job.first_moment.data() + from;
+    std::uint32_t moved = 0;
+#pragma GCC ivdep
+    for (std::size_t i = 0; i < count; ++i) {
+        const float m = f.beta1 * first[i] + gradient[i];
+        first[i] = m;
+        const float old = weight[i];
+        const float w = f.keep * old - f.step_size * m;
+        weight[i] = w;
+        moved += w != old ? 1U : 0U;
     }
-    moved += changed;
-    float lanes[16] = {};
-    for (std::size_t i = 0; i < kLaneNormals; i += 16)
-        for (std::size_t k = 0; k < 16; ++k)
-            lanes[k] += squares[i + k];
-    double squared = 0.0;
-    for (const float lane : lanes)
-        squared += lane;
-    return squared;
+    return moved;
+}
+
+[[gnu::always_inline]] inline void average(const PrivateUpdate& job, const UpdateFactors& factors,
+                                           std::size_t from, std::size_t count)
+{
+    const float keep = factors.average_keep, rest = factors.average_rest;
+    const float* weight = job.weight.data() + from;
+    float* average = job.average.data() + from;
+#pragma GCC ivdep
+    for (std::size_t i = 0; i < count; ++i)
+        average[i] = keep * average[i] + rest * weight[i];
+}
+
+constexpr std::size_t kLine = 64 / sizeof(float); // elements
+static_assert(kNoiseGroup / kLine <= kPauses);
+
+/// Asks for a line of every array, where there is one.
+[[gnu::always_inline]] inline void ask_for(const PrivateUpdate& job, std::size_t at)
+{
+    if (at >= job.sum.size()) return;
+    __builtin_prefetch(job.sum.data() + at);
+    __builtin_prefetch(job.weight.data() + at);
+    __builtin_prefetch(job.first_moment.data() + at);
+    if (!job.second_moment.empty()) __builtin_prefetch(job.second_moment.data() + at);
+    if (!job.average.empty()) __builtin_prefetch(job.average.data() + at);
+    if (!job.public_gradient.empty()) __builtin_prefetch(job.public_gradient.data() + at);
 }
 
 } // namespace
 
 VELAMEN_KERNEL_CLONES
-void run_update(const PrivateUpdate& job, const ChaChaState& state, const Factors& factors,
+void run_update(const PrivateUpdate& job, const ChaChaState& state, const UpdateFactors& factors,
                 double& squared, std::uint64_t& moved)
 {
-    float noise[kLaneNormals] = {};
+    alignas(64) float noise[kNoiseGroup];
     const std::size_t count = job.sum.size();
     std::size_t done = 0;
     while (done < count) {
         const std::uint64_t position = job.first + done;
-        const std::size_t skip = static_cast<std::size_t>(position % 8);
+        const std::size_t skip = static_cast<std::size_t>(position % kNoiseGroup);
+        const std::size_t take = std::min(count - done, kNoiseGroup - skip);
+        const auto ask_for_next = [&](std::size_t pause) {
+            if (pause * kLine < kNoiseGroup) ask_for(job, done + take + pause * kLine);
+        };
         if (job.noise_stddev != 0.0F)
-            normals_of_blocks(state, static_cast<std::uint32_t>(position / 8), noise);
-        const std::size_t take = std::min(count - done, kLaneNormals - skip);
-        squared += update_block(job, factors, noise + skip, done, take, moved);
+            normals_of_group(state, position / kNoiseGroup, noise, ask_for_next);
+        else
+            std::fill(noise, noise + kNoiseGroup, 0.0F);
+        float* const gradient = noise + skip;
+        form_gradient(job, done, take, gradient);
+        squared += squared_norm(gradient, take);
+        if (!job.public_gradient.empty()) add_public(job, done, take, gradient);
+        moved += job.step.rule == UpdateRule::Adam ? adam(job, factors, done, take, gradient)
+                                                   : momentum(job, factors, done, take, gradient);
+        if (!job.average.empty()) average(job, factors, done, take);
         done += take;
     }
 }
 
 Status private_update(Stream, const PrivateUpdate& job) noexcept
 {
-    const std::size_t n = job.sum.size();
-    if (job.id == nullptr || job.weight.size() != n || job.first_moment.size() != n
-        || job.second_moment.size() != n || (!job.average.empty() && job.average.size() != n)
-        || job.first > kNormalsPerStream || n > kNormalsPerStream - job.first)
-        return Status::InvalidArgument;
+    if (!fits(job)) return Status::InvalidArgument;
     double squared = 0.0;
     std::uint64_t moved = 0;
     run_update(job, ChaChaState(*job.id), factors_of(job.step), squared, moved);

@@ -3,6 +3,7 @@
 // Every operation as slow, obvious loops in double: what the fast ones and the device ones are
 // compared with. Not used by the engine.
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -29,18 +30,13 @@ void quarter_round(std::uint32_t (&x)[16], int a, int b, int c, int d)
     x[b] = std::rotl(x[b] ^ x[c], 7);
 }
 
-double normal_at(const NoiseStreamId& id, std::uint64_t index)
+std::uint32_t word_at(const NoiseStreamId& id, std::uint32_t block, std::size_t word)
 {
-    std::array<std::uint8_t, 64> block{};
-    chacha20_block(id, static_cast<std::uint32_t>(index / 8), block);
-    std::uint64_t words[8];
-    std::memcpy(words, block.data(), block.size());
-    const std::size_t pair = static_cast<std::size_t>(index % 8) / 2;
-    const double u = 1.0 - static_cast<double>(words[2 * pair] >> 12) * 0x1p-52;
-    const double v = static_cast<double>(words[2 * pair + 1] >> 12) * 0x1p-52;
-    const double radius = std::sqrt(-2.0 * std::log(u));
-    const double angle = 2.0 * std::numbers::pi * v;
-    return index % 2 == 0 ? radius * std::cos(angle) : radius * std::sin(angle);
+    std::array<std::uint8_t, 64> bytes{};
+    chacha20_block(id, block, bytes);
+    std::uint32_t value = 0;
+    std::memcpy(&value, bytes.data() + 4 * word, sizeof value);
+    return value;
 }
 
 } // namespace
@@ -65,13 +61,28 @@ void chacha20_block(const NoiseStreamId& id, std::uint32_t counter,
     std::memcpy(out.data(), x, sizeof x);
 }
 
+double normal_at(const NoiseStreamId& id, std::uint64_t index) noexcept
+{
+    const std::uint64_t group = index / kNoiseGroup;
+    const std::size_t row = static_cast<std::size_t>(index / kNoiseLanes % 16);
+    const auto block = static_cast<std::uint32_t>(group * kNoiseLanes + index % kNoiseLanes);
+    const std::size_t word = row / 2 * 2;
+    const std::uint32_t a = word_at(id, block, word);
+    const double u = a >= kRefinedBelow
+        ? (a + 0.5) * 0x1p-32
+        : (a * 0x1p32 + word_at(id, block + kRefiningBlocks, word) + 0.5) * 0x1p-64;
+    const double radius = std::sqrt(-2.0 * std::log(u));
+    const double angle = 2.0 * std::numbers::pi * (word_at(id, block, word + 1) + 0.5) * 0x1p-32;
+    return row % 2 == 0 ? radius * std::cos(angle) : radius * std::sin(angle);
+}
+
 Status gaussian_fill(Stream, const GaussianFill& job) noexcept
 {
     if (job.id == nullptr || job.first > kNormalsPerStream
         || job.out.size() > kNormalsPerStream - job.first)
         return Status::InvalidArgument;
     for (std::size_t i = 0; i < job.out.size(); ++i)
-        job.out[i] = job.stddev * static_cast<float>(normal_at(*job.id, job.first + i));
+        job.out[i] = static_cast<float>(job.stddev * normal_at(*job.id, job.first + i));
     return Status::Ok;
 }
 
@@ -130,21 +141,31 @@ Status layer_norm_sums(Stream, const LayerNormSums& job) noexcept
 
 Status private_update(Stream, const PrivateUpdate& job) noexcept
 {
-    const AdamWStep& s = job.step;
+    if (!fits(job)) return Status::InvalidArgument;
+    const UpdateStep& s = job.step;
     for (std::size_t i = 0; i < job.sum.size(); ++i) {
-        const double noise = job.noise_stddev == 0.0F ? 0.0
-                                                      : static_cast<double>(job.noise_stddev)
-                * static_cast<float>(normal_at(*job.id, job.first + i));
-        const double g = (job.sum[i] + noise) * job.inverse_batch;
-        const double m = s.beta1 * job.first_moment[i] + (1.0 - s.beta1) * g;
-        const double v = s.beta2 * job.second_moment[i] + (1.0 - s.beta2) * g * g;
+        const double noise =
+            job.noise_stddev == 0.0F ? 0.0 : job.noise_stddev * normal_at(*job.id, job.first + i);
+        const double noised = (job.sum[i] + noise) * job.inverse_batch;
+        const double g = job.public_gradient.empty()
+            ? noised
+            : noised + static_cast<double>(job.public_weight) * job.public_gradient[i];
         double w = job.weight[i];
         w -= s.learning_rate * s.weight_decay * w;
-        w -= s.learning_rate * (m / s.bias_correction1)
-            / (std::sqrt(v / s.bias_correction2) + s.epsilon);
-        job.first_moment[i] = static_cast<float>(m);
-        job.second_moment[i] = static_cast<float>(v);
-        if (job.squared_norm != nullptr) *job.squared_norm += g * g;
+        if (s.rule == UpdateRule::Adam) {
+            const double m = s.beta1 * job.first_moment[i] + (1.0 - s.beta1) * g;
+            const double v = s.beta2 * job.second_moment[i] + (1.0 - s.beta2) * g * g;
+            const double own = v / s.bias_correction2 - s.noise_variance;
+            w -= s.learning_rate * (m / s.bias_correction1)
+                / (std::sqrt(std::max(own, s.variance_floor)) + s.epsilon);
+            job.first_moment[i] = static_cast<float>(m);
+            job.second_moment[i] = static_cast<float>(v);
+        } else {
+            const double m = s.beta1 * job.first_moment[i] + g;
+            w -= s.learning_rate * m;
+            job.first_moment[i] = static_cast<float>(m);
+        }
+        if (job.squared_norm != nullptr) *job.squared_norm += noised * noised;
         if (job.moved != nullptr && static_cast<float>(w) != job.weight[i]) ++*job.moved;
         job.weight[i] = static_cast<float>(w);
         if (!job.average.empty())

@@ -25,9 +25,13 @@ find_library(LibTorch_C10_LIBRARY c10 PATHS "${VELAMEN_LIBTORCH}/lib" NO_DEFAULT
 find_library(LibTorch_CUDA_LIBRARY torch_cuda PATHS "${VELAMEN_LIBTORCH}/lib" NO_DEFAULT_PATH)
 find_library(LibTorch_C10_CUDA_LIBRARY c10_cuda PATHS "${VELAMEN_LIBTORCH}/lib" NO_DEFAULT_PATH)
 
+set(_required LibTorch_INCLUDE_DIR LibTorch_CPU_LIBRARY LibTorch_C10_LIBRARY)
+if(VELAMEN_CUDA)
+  list(APPEND _required LibTorch_CUDA_LIBRARY LibTorch_C10_CUDA_LIBRARY)
+endif()
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(LibTorch
-  REQUIRED_VARS LibTorch_INCLUDE_DIR LibTorch_CPU_LIBRARY LibTorch_C10_LIBRARY
+  REQUIRED_VARS ${_required}
   REASON_FAILURE_MESSAGE "no LibTorch in '${VELAMEN_LIBTORCH}': run ./packaging/bootstrap, or pass -DVELAMEN_LIBTORCH=folder")
 
 if(LibTorch_FOUND AND NOT TARGET LibTorch::cpu)
@@ -43,10 +47,11 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::cpu)
     INTERFACE_LINK_LIBRARIES LibTorch::c10)
   # The wheel's libtorch_cpu needs libcudart and libcupti, found through its own RUNPATH at run time.
   set_property(TARGET LibTorch::cpu PROPERTY INTERFACE_LINK_OPTIONS "-Wl,--allow-shlib-undefined")
-  if(VELAMEN_CUDA AND LibTorch_CUDA_LIBRARY)
-    add_library(LibTorch::cuda UNKNOWN IMPORTED)
-    set_target_properties(LibTorch::cuda PROPERTIES
-      IMPORTED_LOCATION "${LibTorch_CUDA_LIBRARY}"
-      INTERFACE_LINK_LIBRARIES "LibTorch::cpu;${LibTorch_C10_CUDA_LIBRARY}")
+  if(VELAMEN_CUDA)
+    # Nothing of ours names a symbol of these two; they announce the device when they are loaded.
+    add_library(LibTorch::cuda INTERFACE IMPORTED)
+    set_property(TARGET LibTorch::cuda PROPERTY INTERFACE_LINK_LIBRARIES
+      "-Wl,--push-state,--no-as-needed,${LibTorch_CUDA_LIBRARY},${LibTorch_C10_CUDA_LIBRARY},--pop-state"
+      LibTorch::cpu)
   endif()
 endif()

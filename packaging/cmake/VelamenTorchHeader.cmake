@@ -15,6 +15,9 @@ target_precompile_headers(velamen_torch_header PRIVATE
 
 function(velamen_use_torch target)
   target_link_libraries(${target} PUBLIC LibTorch::cpu)
+  if(TARGET LibTorch::cuda)
+    target_link_libraries(${target} PUBLIC LibTorch::cuda)
+  endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
   endif()

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The logarithm, sine and cosine of the noise lanes over their whole range, ends included: the ends
-// are too rare to be met by drawing. Oracle: the standard library.
+// Radius and angle of the noise lanes over their whole range, ends included: the ends are too rare
+// to be met by drawing. Oracle: the standard library in double.
 
 #include "kernels/cpu/noise_lanes.h"
 
-#include <limits>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -13,55 +12,53 @@
 namespace velamen::kernels::cpu {
 namespace {
 
-// Every u that Box-Muller can use is one of these multiples of 2^-52: both ends, powers of two with
-// their neighbours, the switch at sqrt(1/2), and a sweep.
-std::vector<double> unit_values()
+constexpr double kBound = 0x1p-21; // of the value, as the definition of the stream states
+
+// Both ends, powers of two with their neighbours, the switches at one half and at its root, a
+// sweep.
+std::vector<std::uint32_t> words()
 {
-    std::vector<double> values{1.0, 1.0 - 0x1p-52, 1.0 - 0x1p-51, 0x1p-52, 0x1p-51, 3 * 0x1p-52};
-    for (int e = 1; e < 50; ++e)
-        for (const double off : {-0x1p-52, 0.0, 0x1p-52})
-            values.push_back(std::ldexp(1.0, -e) + off);
-    const double root = std::floor(std::sqrt(0.5) * 0x1p52);
-    for (int i = -3; i <= 3; ++i)
-        values.push_back((root + i) * 0x1p-52);
-    for (int i = 1; i < 100'000; ++i)
-        values.push_back(std::floor(i * 1e-5 * 0x1p52) * 0x1p-52);
+    std::vector<std::uint32_t> values;
+    const auto around = [&](double centre) {
+        for (int off = -300; off <= 300; ++off)
+            if (centre + off >= 0.0 && centre + off < 0x1p32)
+                values.push_back(static_cast<std::uint32_t>(centre + off));
+    };
+    for (int e = 20; e <= 32; ++e) {
+        around(std::ldexp(1.0, e));
+        around(std::ldexp(std::sqrt(0.5), e));
+    }
+    for (int eighth = 0; eighth <= 8; ++eighth)
+        around(0x1p29 * eighth);
+    for (std::uint32_t i = 0; i < 1'000'000; ++i)
+        values.push_back(i * 4294U + 77U);
     return values;
 }
 
-TEST(NoiseLanes, LogarithmIsAccurateAndNeverPositive)
+TEST(NoiseLanes, SquaredRadiusIsAccurateAndPositive)
 {
-    for (const double u : unit_values()) {
-        const double log = log_unit(u);
-        ASSERT_LE(log, 0.0) << u; // else the radius is not a number
-        ASSERT_NEAR(log, std::log(u), 1e-11 * -std::log(u)) << u;
-    }
-    EXPECT_EQ(log_unit(1.0), 0.0);
-}
-
-TEST(NoiseLanes, SineAndCosineAreAccurateInEveryQuadrant)
-{
-    std::vector<double> turns{0.0, 1.0 - 0x1p-52};
-    for (int eighth = 1; eighth < 8; ++eighth)
-        for (const double off : {-0x1p-52, 0.0, 0x1p-52})
-            turns.push_back(0.125 * eighth + off);
-    for (const double u : unit_values())
-        if (u < 1.0) turns.push_back(u);
-    for (const double v : turns) {
-        double cosine = 2.0;
-        double sine = 2.0;
-        cos_sin_turn(v, cosine, sine);
-        ASSERT_NEAR(cosine, std::cos(2.0 * std::numbers::pi * v), 1e-12) << v;
-        ASSERT_NEAR(sine, std::sin(2.0 * std::numbers::pi * v), 1e-12) << v;
+    for (const std::uint32_t a : words()) {
+        const double wanted = -2.0 * std::log1p((a - 0x1p32 + 0.5) * 0x1p-32);
+        if (a < kRefinedBelow) continue;
+        ASSERT_GT(squared_radius(a), 0.0F) << a; // else the radius is not a number
+        ASSERT_NEAR(squared_radius(a), wanted, kBound * wanted) << a;
     }
 }
 
-// Oracle: sqrt(2 ln 2^52), the radius of the smallest u, as the definition of the stream states.
-TEST(NoiseLanes, TailEndsWhereTheStreamSaysItDoes)
+TEST(NoiseLanes, PairsAreAccurateInEveryQuarter)
 {
-    const double radius = std::sqrt(-2.0 * log_unit(0x1p-52));
-    EXPECT_NEAR(radius, 8.4904, 1e-4);
-    EXPECT_NEAR(std::erfc(radius / std::numbers::sqrt2), 2.06e-17, 0.01e-17);
+    for (const std::uint32_t a : {kRefinedBelow, 0x12345678U, 0x7FFFFFFFU, 0x80000000U, ~0U})
+        for (const std::uint32_t c : words()) {
+            const double radius = std::sqrt(-2.0 * std::log1p((a - 0x1p32 + 0.5) * 0x1p-32));
+            const double turn = 2.0 * std::numbers::pi * (c + 0.5) * 0x1p-32;
+            float cosine = 0.0F;
+            float sine = 0.0F;
+            normal_pair(a, c, cosine, sine);
+            const double x = radius * std::cos(turn), y = radius * std::sin(turn);
+            // The double angle itself is exact to 2^-51.
+            ASSERT_NEAR(cosine, x, kBound * std::abs(x) + radius * 0x1p-50) << a << " " << c;
+            ASSERT_NEAR(sine, y, kBound * std::abs(y) + radius * 0x1p-50) << a << " " << c;
+        }
 }
 
 } // namespace

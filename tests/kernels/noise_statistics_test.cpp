@@ -37,23 +37,26 @@ std::size_t cell(double z, std::size_t cells)
 TEST(NoiseStatistics, CellsOfEqualChanceAreEquallyFull)
 {
     const std::vector<float> z = fill(1 << 21, 1, 0, 0);
-    std::vector<std::size_t> cells(256), pairs(256), lagged(256);
-    for (std::size_t i = 0; i < z.size(); i += 2) {
+    std::vector<std::size_t> cells(256), pairs(256), lanes(256), rows(256);
+    const auto at = [&](std::size_t i) { return 16 * cell(z[i % z.size()], 16); };
+    for (std::size_t i = 0; i < z.size(); ++i) {
         ++cells[cell(z[i], 256)];
-        ++cells[cell(z[i + 1], 256)];
-        ++pairs[16 * cell(z[i], 16) + cell(z[i + 1], 16)]; // the two of one pair of words
-        ++lagged[16 * cell(z[i], 16) + cell(z[(i + 2) % z.size()], 16)];
+        if (i / kNoiseLanes % 2 != 0) continue;
+        ++pairs[at(i) + cell(z[i + kNoiseLanes], 16)]; // the two of one pair of words
+        ++rows[at(i) + cell(z[(i + 2 * kNoiseLanes) % z.size()], 16)];
+        if (i % 2 == 0) ++lanes[at(i) + cell(z[i + 1], 16)];
     }
     test::expect_equal_chances(cells, "cells");
     test::expect_equal_chances(pairs, "sine and cosine");
-    test::expect_equal_chances(lagged, "next pair");
+    test::expect_equal_chances(rows, "next pair of the block");
+    test::expect_equal_chances(lanes, "next block");
 }
 
-// Each of the 128 places of the inner loop has code of its own in the vector unit.
+// Each of the places of a group has code of its own in the vector unit.
 TEST(NoiseStatistics, EveryLaneHasMeanZeroAndVarianceOne)
 {
-    constexpr std::size_t kLanes = 128;
-    constexpr std::size_t kRounds = 1 << 14;
+    constexpr std::size_t kLanes = kNoiseGroup;
+    constexpr std::size_t kRounds = 1 << 13;
     const std::vector<float> z = fill(kLanes * kRounds, 2, 0, 0);
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
         double sum = 0.0;

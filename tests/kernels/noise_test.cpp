@@ -5,11 +5,15 @@
 #include "kernels/api/gaussian_fill.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "tests/kernels/device_memory.h"
 
 namespace velamen::kernels {
 namespace {
@@ -47,7 +51,16 @@ TEST(NoiseStream, BlockIsThatOfTheRfc)
     EXPECT_EQ(block, expected);
 }
 
-// Oracle: the scalar definition with the standard library's log, cos and sin.
+// The error that the definition allows: 2^-21 of the value.
+void expect_normals(const std::vector<float>& given, const std::vector<float>& wanted,
+                    std::uint64_t first)
+{
+    ASSERT_EQ(given.size(), wanted.size());
+    for (std::size_t i = 0; i < given.size(); ++i)
+        ASSERT_NEAR(given[i], wanted[i], 0x1p-21 * std::abs(wanted[i])) << first << " + " << i;
+}
+
+// Oracle: the scalar definition with the standard library's log, cos and sin in double.
 TEST(NoiseStream, FastFillIsTheDefinition)
 {
     NoiseStreamId id = counting_key();
@@ -56,21 +69,49 @@ TEST(NoiseStream, FastFillIsTheDefinition)
          {std::uint64_t{0}, std::uint64_t{5}, std::uint64_t{1027}, kNormalsPerStream - 3001}) {
         std::vector<float> fast(3001);
         std::vector<float> slow(3001);
-        ASSERT_EQ(cpu::gaussian_fill({}, {.id = &id, .first = first, .stddev = 2.0F, .out = fast}),
-                  Status::Ok);
+        const GaussianFill job{.id = &id, .first = first, .stddev = 2.0F, .out = fast};
+        ASSERT_EQ(cpu::gaussian_fill({}, job), Status::Ok);
         ASSERT_EQ(
             reference::gaussian_fill({}, {.id = &id, .first = first, .stddev = 2.0F, .out = slow}),
             Status::Ok);
-        for (std::size_t i = 0; i < fast.size(); ++i)
-            ASSERT_NEAR(fast[i], slow[i], 1e-6 * std::max(1.0F, std::abs(slow[i])))
-                << first << " + " << i;
+        expect_normals(fast, slow, first);
+        if (device::is_there()) {
+            device::Floats out(fast);
+            ASSERT_EQ(cuda::gaussian_fill(
+                          {}, {.id = &id, .first = first, .stddev = 2.0F, .out = out.span()}),
+                      Status::Ok);
+            expect_normals(out.read(), slow, first);
+        }
+    }
+}
+
+// Oracle: Python, ChaCha20 by its RFC and mpmath with 40 digits; key 0, 1, ... 31, nonce 0. The
+// last four positions are pairs that take 32 bits more for their radius.
+TEST(NoiseStream, HasTheseValues)
+{
+    const NoiseStreamId id = counting_key();
+    constexpr std::array<std::pair<std::uint64_t, double>, 11> kVectors{
+        {{0U, -1.027562096253126},
+         {1U, 0.7621861135540828},
+         {31U, 0.37508024612323614},
+         {32U, 0.61245091088791096},
+         {511U, 0.25856234673266205},
+         {512U, 1.2851448118036033},
+         {kNormalsPerStream - 1, 0.6696164634184823},
+         {3161U, -3.807968836425444},
+         {3193U, -1.7707341441086861},
+         {4675U, -3.8475084306433141},
+         {4707U, -1.595968088368786}}};
+    for (const auto& [position, value] : kVectors) {
+        EXPECT_NEAR(reference::normal_at(id, position), value, 1e-14 * std::abs(value));
+        EXPECT_NEAR(fill(position, 1).at(0), value, 0x1p-21 * std::abs(value)) << position;
     }
 }
 
 TEST(NoiseStream, AnyPieceEqualsThatPartOfTheWhole)
 {
     const std::vector<float> whole = fill(0, 2000);
-    for (const std::size_t first : {1U, 7U, 8U, 129U, 1500U}) {
+    for (const std::size_t first : {1U, 31U, 32U, 513U, 1500U}) {
         const std::vector<float> piece = fill(first, 300);
         EXPECT_TRUE(std::equal(piece.begin(), piece.end(), whole.begin() + first)) << first;
     }

@@ -2,7 +2,6 @@
 //
 // Fast CPU kernels against the slow loops of kernels/cpu/reference.cpp.
 
-#include <cmath>
 #include <limits>
 #include <random>
 #include <vector>
@@ -11,7 +10,6 @@
 
 #include "kernels/api/gram_product.h"
 #include "kernels/api/layer_norm_sums.h"
-#include "kernels/api/private_update.h"
 #include "kernels/api/weighted_accumulate.h"
 
 namespace velamen::kernels {
@@ -95,106 +93,6 @@ TEST(LayerNormSums, EqualTheSlowLoop)
         EXPECT_NEAR(w1[i], w2[i], 1e-4);
         EXPECT_NEAR(b1[i], b2[i], 1e-5);
     }
-}
-
-struct Parameters {
-    std::vector<float> sum, weight, first, second, average;
-};
-
-Parameters parameters(std::size_t count)
-{
-    Parameters p{random_values(count, 1), random_values(count, 2), random_values(count, 3),
-                 random_values(count, 4), random_values(count, 5)};
-    for (float& v : p.second)
-        v = v * v;
-    return p;
-}
-
-PrivateUpdate job_of(Parameters& p, const NoiseStreamId& id, double* norm, std::uint64_t* moved)
-{
-    return {.id = &id,
-            .first = 3,
-            .noise_stddev = 0.7F,
-            .inverse_batch = 1.0F / 32.0F,
-            .step = {.learning_rate = 1e-2,
-                     .beta1 = 0.9,
-                     .beta2 = 0.99,
-                     .epsilon = 1e-8,
-                     .weight_decay = 0.1,
-                     .bias_correction1 = 1.0 - std::pow(0.9, 3),
-                     .bias_correction2 = 1.0 - std::pow(0.99, 3),
-                     .average_decay = 0.8},
-            .sum = p.sum,
-            .weight = p.weight,
-            .first_moment = p.first,
-            .second_moment = p.second,
-            .average = p.average,
-            .squared_norm = norm,
-            .moved = moved};
-}
-
-TEST(PrivateUpdate, EqualsTheSlowLoop)
-{
-    NoiseStreamId id;
-    id.key[5] = 9;
-    Parameters fast = parameters(1001);
-    Parameters slow = fast;
-    double fast_norm = 0.0, slow_norm = 0.0;
-    std::uint64_t fast_moved = 0, slow_moved = 0;
-    ASSERT_EQ(cpu::private_update({}, job_of(fast, id, &fast_norm, &fast_moved)), Status::Ok);
-    ASSERT_EQ(reference::private_update({}, job_of(slow, id, &slow_norm, &slow_moved)), Status::Ok);
-    for (std::size_t i = 0; i < fast.sum.size(); ++i) {
-        EXPECT_NEAR(fast.weight[i], slow.weight[i], 2e-6);
-        EXPECT_NEAR(fast.first[i], slow.first[i], 1e-6);
-        EXPECT_NEAR(fast.second[i], slow.second[i], 1e-5);
-        EXPECT_NEAR(fast.average[i], slow.average[i], 1e-6);
-    }
-    EXPECT_NEAR(fast_norm, slow_norm, 1e-5 * slow_norm);
-    EXPECT_EQ(fast_moved, 1001U);
-    EXPECT_EQ(slow_moved, 1001U);
-}
-
-// The same four steps done one after another, noise from the fill kernel.
-TEST(PrivateUpdate, EqualsSeparateSteps)
-{
-    NoiseStreamId id;
-    id.nonce[7] = 1;
-    Parameters fused = parameters(500);
-    Parameters apart = fused;
-    ASSERT_EQ(cpu::private_update({}, job_of(fused, id, nullptr, nullptr)), Status::Ok);
-
-    std::vector<float> noise(500);
-    ASSERT_EQ(cpu::gaussian_fill({}, {.id = &id, .first = 3, .stddev = 0.7F, .out = noise}),
-              Status::Ok);
-    for (std::size_t i = 0; i < noise.size(); ++i)
-        apart.sum[i] = (apart.sum[i] + noise[i]) / 32.0F;
-    PrivateUpdate plain = job_of(apart, id, nullptr, nullptr);
-    plain.noise_stddev = 0.0F;
-    plain.inverse_batch = 1.0F;
-    plain.average = {};
-    ASSERT_EQ(cpu::private_update({}, plain), Status::Ok);
-    for (std::size_t i = 0; i < noise.size(); ++i) {
-        apart.average[i] = 0.8F * apart.average[i] + 0.2F * apart.weight[i];
-        ASSERT_NEAR(fused.weight[i], apart.weight[i], 1e-6);
-        ASSERT_NEAR(fused.average[i], apart.average[i], 1e-6);
-    }
-}
-
-TEST(PrivateUpdate, MovesNothingWhereGradientAndMomentsAreZero)
-{
-    const NoiseStreamId id;
-    std::vector<float> sum(9), weight(9, 1.0F), first(9), second(9);
-    std::uint64_t moved = 0;
-    ASSERT_EQ(cpu::private_update({},
-                                  {.id = &id,
-                                   .step = {.learning_rate = 1.0},
-                                   .sum = sum,
-                                   .weight = weight,
-                                   .first_moment = first,
-                                   .second_moment = second,
-                                   .moved = &moved}),
-              Status::Ok);
-    EXPECT_EQ(moved, 0U);
 }
 
 } // namespace

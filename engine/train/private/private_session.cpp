@@ -52,10 +52,15 @@ double peak_gigabytes()
 dpsgd::OptimiserOptions optimiser_options(const TrainingPlan& plan)
 {
     const OptimiserPlan& o = plan.optimiser;
-    return {.learning_rate = o.learning_rate,
+    const auto rule = o.rule == "sgd" ? dpsgd::OptimiserRule::Sgd
+        : o.rule == "adam_bc"         ? dpsgd::OptimiserRule::AdamBiasCorrected
+                                      : dpsgd::OptimiserRule::AdamW;
+    return {.rule = rule,
+            .learning_rate = o.learning_rate,
             .beta1 = o.beta1,
             .beta2 = o.beta2,
             .epsilon = o.epsilon,
+            .momentum = o.momentum,
             .weight_decay = o.weight_decay,
             .warmup_steps = o.warmup_steps,
             .total_steps = plan.privacy.steps,

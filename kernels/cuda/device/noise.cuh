@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The noise stream of kernels/api/gaussian_fill.h on the device: one thread makes one block of
-// eight normals.
+// sixteen normals, a warp one group.
 
 #pragma once
 
@@ -43,10 +43,9 @@ __device__ __forceinline__ void quarter_round(std::uint32_t& a, std::uint32_t& b
     b = rotate_left(b ^ c, 7);
 }
 
-__device__ inline void normals_of_block(const ChaChaWords& state, std::uint32_t counter,
-                                        float (&out)[8])
+__device__ __forceinline__ void chacha_block(const ChaChaWords& state, std::uint32_t counter,
+                                             std::uint32_t (&x)[16])
 {
-    std::uint32_t x[16];
 #pragma unroll
     for (int i = 0; i < 16; ++i)
         x[i] = i == 12 ? counter : state.words[i];
@@ -64,19 +63,70 @@ __device__ inline void normals_of_block(const ChaChaWords& state, std::uint32_t 
 #pragma unroll
     for (int i = 0; i < 16; ++i)
         x[i] += i == 12 ? counter : state.words[i];
+}
+
+/// -2 ln u: from u itself below one half, from 1 - u above, so that no bit of `a` is lost.
+__device__ __forceinline__ float squared_radius(std::uint32_t a)
+{
+    if (a < 0x80000000U) return -2.0F * logf(static_cast<float>(a) * 0x1p-32F + 0x1p-33F);
+    return -2.0F * log1pf(-(static_cast<float>(~a) * 0x1p-32F + 0x1p-33F));
+}
+
+/// The sixteen normals of a block, one for each row of its group.
+__device__ inline void normals_of_block(const ChaChaWords& state, std::uint32_t block,
+                                        float (&out)[16])
+{
+    std::uint32_t x[16];
+    chacha_block(state, block, x);
+    bool is_refined = false;
 #pragma unroll
-    for (int p = 0; p < 4; ++p) {
-        const std::uint64_t r = x[4 * p] | (static_cast<std::uint64_t>(x[4 * p + 1]) << 32);
-        const std::uint64_t s = x[4 * p + 2] | (static_cast<std::uint64_t>(x[4 * p + 3]) << 32);
-        const double u = 1.0 - static_cast<double>(r >> 12) * 0x1p-52;
-        const double v = static_cast<double>(s >> 12) * 0x1p-52;
+    for (int p = 0; p < 8; ++p) {
+        is_refined = is_refined || x[2 * p] < kRefinedBelow;
+        const float radius = sqrtf(squared_radius(x[2 * p]));
+        // The angle as the nearest quarter turn and what is left of it, in half turns.
+        const std::uint32_t quarter = (x[2 * p + 1] + 0x20000000U) >> 30;
+        const auto rest = static_cast<std::int32_t>((x[2 * p + 1] << 2) | 2U);
+        float sine = 0.0F;
+        float cosine = 0.0F;
+        sincospif(static_cast<float>(rest) * 0x1p-33F, &sine, &cosine);
+        const float first = (quarter & 1U) != 0 ? sine : cosine;
+        const float second = (quarter & 1U) != 0 ? cosine : sine;
+        out[2 * p] = radius * (quarter == 1 || quarter == 2 ? -first : first);
+        out[2 * p + 1] = radius * (quarter >= 2 ? -second : second);
+    }
+    if (!is_refined) return;
+    std::uint32_t more[16];
+    chacha_block(state, block + kRefiningBlocks, more);
+#pragma unroll
+    for (int p = 0; p < 8; ++p) {
+        if (x[2 * p] >= kRefinedBelow) continue;
+        const double u = (x[2 * p] * 0x1p32 + more[2 * p] + 0.5) * 0x1p-64;
         const double radius = sqrt(-2.0 * log(u));
         double sine = 0.0;
         double cosine = 0.0;
-        sincospi(2.0 * v, &sine, &cosine);
+        sincospi((x[2 * p + 1] + 0.5) * 0x1p-31, &sine, &cosine);
         out[2 * p] = static_cast<float>(radius * cosine);
         out[2 * p + 1] = static_cast<float>(radius * sine);
     }
+}
+
+/// Where normals of a job are made: the blocks of the groups that touch [first, first + count).
+struct BlockRange {
+    std::uint64_t first = 0, count = 0;
+};
+
+inline BlockRange blocks_of(std::uint64_t first, std::uint64_t count)
+{
+    const std::uint64_t begin = first / kNoiseGroup;
+    const std::uint64_t end = (first + count + kNoiseGroup - 1) / kNoiseGroup;
+    return {begin * kNoiseLanes, (end - begin) * kNoiseLanes};
+}
+
+/// Position in the stream of a block's normal in a row.
+__device__ __forceinline__ std::uint64_t position_of(std::uint64_t block, int row)
+{
+    return block / kNoiseLanes * kNoiseGroup + static_cast<std::uint64_t>(row) * kNoiseLanes
+        + block % kNoiseLanes;
 }
 
 } // namespace velamen::kernels::cuda

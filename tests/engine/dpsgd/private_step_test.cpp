@@ -23,6 +23,12 @@ concept CanRelease = requires(Sum sum, Step step, const core::StreamKey& key)
     NoisyGradient::release(static_cast<Sum>(sum), static_cast<Step>(step), key);
 };
 
+template <class Gradient>
+concept CanStep = requires(Optimiser optimiser, Gradient gradient)
+{
+    optimiser.step(static_cast<Gradient>(gradient));
+};
+
 // The guarantee as types: nothing can be copied, kept or used a second time without std::move, and
 // the optimiser takes nothing but a NoisyGradient.
 static_assert(!std::is_copy_constructible_v<ClippedSum>);
@@ -35,9 +41,10 @@ static_assert(!CanRelease<ClippedSum&, privacy::SpentStep&&>);
 static_assert(!CanRelease<ClippedSum&&, privacy::SpentStep&>);
 static_assert(!CanRelease<ClippedSum&&, const privacy::SpentStep&>);
 static_assert(!std::is_copy_constructible_v<privacy::SpentStep>);
-static_assert(std::is_invocable_v<decltype(&Optimiser::step), Optimiser&, NoisyGradient&&>);
-static_assert(!std::is_invocable_v<decltype(&Optimiser::step), Optimiser&, NoisyGradient&>);
-static_assert(!std::is_invocable_v<decltype(&Optimiser::step), Optimiser&, ClippedSum&&>);
+static_assert(CanStep<NoisyGradient&&>);
+static_assert(!CanStep<NoisyGradient&>);
+static_assert(!CanStep<ClippedSum&&>);
+static_assert(!CanStep<PublicGradient&&>);
 
 constexpr double kTiny = 1e-30; // a multiplier under which no bit of an update changes
 
