@@ -20,10 +20,11 @@ Resources findResources(const fs::path& executable)
 }
 
 Result<data::Manifest> scanSource(const fs::path& source, std::stop_token stop,
-                                  const std::function<void(std::int64_t, std::int64_t)>& progress)
+                                  const data::ScanProgress& progress,
+                                  const data::ScanOptions& options)
 {
     VELAMEN_ASSIGN(const auto opened, data::Source::open(source));
-    return opened->scan(std::move(stop), progress);
+    return opened->scan(options, std::move(stop), progress);
 }
 
 Result<image::Image> thumbnail(const fs::path& source, const std::string& name, int size)
@@ -36,7 +37,7 @@ Result<image::Image> thumbnail(const fs::path& source, const std::string& name, 
 Result<std::vector<privacy::LedgerEntry>> ledgerOf(const fs::path& source)
 {
     VELAMEN_ASSIGN(const auto opened, data::Source::open(source));
-    VELAMEN_ASSIGN(const data::Manifest manifest, opened->scan({}));
+    VELAMEN_ASSIGN(const data::Manifest manifest, opened->scan());
     VELAMEN_ASSIGN(const auto store, privacy::LedgerStore::open());
     std::vector<core::Digest> hashes;
     hashes.reserve(manifest.images.size());

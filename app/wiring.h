@@ -28,7 +28,8 @@ struct Resources {
 Resources findResources(const std::filesystem::path& executable);
 
 Result<data::Manifest> scanSource(const std::filesystem::path& source, std::stop_token stop,
-                                  const std::function<void(std::int64_t, std::int64_t)>& progress);
+                                  const data::ScanProgress& progress,
+                                  const data::ScanOptions& options = {});
 
 /// A private thumbnail.
 Result<image::Image> thumbnail(const std::filesystem::path& source, const std::string& name,

@@ -10,7 +10,10 @@ ui::Services engineServices(const std::filesystem::path& executable)
 {
     const Resources resources = findResources(executable);
     ui::Services services;
-    services.scan = scanSource;
+    services.scan = [](const std::filesystem::path& source, std::stop_token stop,
+                       const data::ScanProgress& progress) {
+        return scanSource(source, std::move(stop), progress);
+    };
     services.thumbnail = thumbnail;
     services.inspect = [](const std::filesystem::path& checkpoint, const std::string& selection) {
         return checkpoint::inspect(checkpoint, selection);

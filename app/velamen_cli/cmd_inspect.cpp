@@ -4,6 +4,7 @@
 // holds. forward: one component on given tensors, so that anyone can check it against another
 // implementation.
 
+#include <algorithm>
 #include <memory>
 
 #include <fmt/format.h>
@@ -90,30 +91,96 @@ const char* nameOf(data::ProblemKind kind)
         return "not_an_image";
     case data::ProblemKind::TooSmall:
         return "too_small";
+    case data::ProblemKind::NoClass:
+        return "no_class";
+    case data::ProblemKind::NoUnit:
+        return "no_unit";
     case data::ProblemKind::OneClassOnly:
         return "one_class_only";
     case data::ProblemKind::FewUnits:
         return "few_units";
+    case data::ProblemKind::UnusedRows:
+        return "unused_rows";
+    case data::ProblemKind::SharedImages:
+        return "shared_images";
     }
     return "unknown";
 }
 
-int runScan(const std::filesystem::path& folder, bool isPrivate, const Context& context)
+/// How many images units have, and what else only the owner of the folder may know.
+void showPrivateFigures(const data::Manifest& manifest, const Output& output, io::Json& json)
+{
+    std::vector<std::size_t> sizes;
+    for (const data::Unit& unit : manifest.units)
+        sizes.push_back(unit.images.size());
+    std::ranges::sort(sizes);
+    io::Json item = io::Json::object();
+    item["least"] = sizes.front();
+    item["median"] = sizes[sizes.size() / 2];
+    item["most"] = sizes.back();
+    json["images_of_a_unit"] = item;
+    json["unused_rows"] = manifest.unused_rows;
+    json["shared_images"] = manifest.shared_images;
+    output.line(fmt::format("  images of a unit: {} to {}, median {}", sizes.front(), sizes.back(),
+                            sizes[sizes.size() / 2]));
+    if (manifest.unused_rows > 0)
+        output.line(
+            fmt::format("  rows of metadata.csv that name no file here: {}", manifest.unused_rows));
+    if (manifest.shared_images > 0)
+        output.line(fmt::format("  images of which another unit has the same bytes: {}",
+                                manifest.shared_images));
+}
+
+/// What metadata.csv offers to whoever has not chosen a key.
+void showSuggestion(const std::filesystem::path& folder, const Output& output, io::Json& json)
+{
+    const auto source = data::Source::open(folder);
+    if (!source) return;
+    const auto suggested = data::suggested_keys(**source);
+    if (!suggested) {
+        output.line(
+            fmt::format("  note: metadata.csv is of no use: {}", suggested.error().message));
+        return;
+    }
+    if (!*suggested) return;
+    io::Json item = io::Json::object();
+    item["unit_key"] = (*suggested)->keys.unit;
+    item["label_key"] = (*suggested)->keys.label;
+    item["unit"] = (*suggested)->unit;
+    json["suggested"] = item;
+    const bool isPlain = (*suggested)->keys.label == "folder";
+    output.line(fmt::format("  to protect each {0} as a whole: --unit-key '{1}'{2}",
+                            (*suggested)->unit, (*suggested)->keys.unit,
+                            isPlain ? "" : " --label-key '" + (*suggested)->keys.label + "'"));
+}
+
+struct ScanRequest {
+    data::ScanOptions options;
+    bool isPrivate = false;
+};
+
+int runScan(const std::filesystem::path& folder, ScanRequest request, const Context& context)
 {
     const Output output = context.output();
+    std::string& word = request.options.unit;
+    if (word.empty()) word = data::unit_name_of(request.options.keys);
+    if (word.empty()) word = "unit";
     Bar bar(output, "scanning");
-    const auto manifest =
-        scanSource(folder, context.stop, [&](std::int64_t done, std::int64_t total) {
+    const auto manifest = scanSource(
+        folder, context.stop,
+        [&](std::int64_t done, std::int64_t total) {
             bar.update(static_cast<double>(done), static_cast<double>(total));
-        });
+        },
+        request.options);
     if (!manifest) return output.fail(manifest.error());
     bar.finish();
     io::Json json = io::Json::object();
+    json["unit"] = word;
     json["units"] = manifest->units.size();
     json["images"] = manifest->images.size();
     io::Json classes = io::Json::array();
-    output.line(fmt::format("{} units, {} images, {} {} (private numbers)",
-                            grouped(static_cast<long long>(manifest->units.size())),
+    output.line(fmt::format("{} units (each one {}), {} images, {} {} (private numbers)",
+                            grouped(static_cast<long long>(manifest->units.size())), word,
                             grouped(static_cast<long long>(manifest->images.size())),
                             manifest->classes.size(),
                             manifest->classes.size() == 1 ? "class" : "classes"));
@@ -132,24 +199,41 @@ int runScan(const std::filesystem::path& folder, bool isPrivate, const Context& 
         item["kind"] = nameOf(p.kind);
         item["message"] = p.message;
         item["blocks"] = p.blocks;
-        if (isPrivate && !p.name.empty()) item["file"] = p.name;
+        if (request.isPrivate && !p.name.empty()) item["file"] = p.name;
         problems.push_back(item);
         output.line(fmt::format("  {}: {}{}", p.blocks ? "problem" : "note",
                                 p.name.empty() ? "" : p.name + ": ", p.message));
     }
     json["problems"] = problems;
+    if (request.isPrivate) showPrivateFigures(*manifest, output, json);
+    if (request.options.keys == data::Keys{}) showSuggestion(folder, output, json);
     output.answer(json);
     return Ok;
 }
 
 } // namespace
 
+void addKeys(CLI::App& command, data::Keys& keys, std::string& unit)
+{
+    command
+        .add_option("--unit-key", keys.unit,
+                    "What a unit is known by: file, folder, column:NAME of metadata.csv, or "
+                    "pattern:RE with one group")
+        ->capture_default_str();
+    command
+        .add_option("--label-key", keys.label,
+                    "What a class is known by: folder, column:NAME or pattern:RE")
+        ->capture_default_str();
+    command.add_option("--unit", unit, "What a unit is called: patient, study, ...");
+}
+
 void addInspect(CLI::App& app, Context& context)
 {
     struct Options {
         std::filesystem::path path, inputs, outputs;
         std::string selection = "attention", component;
-        bool keepDead = false, isPrivate = false;
+        bool keepDead = false;
+        ScanRequest scan{.options = {.keys = {}, .unit = {}}};
     };
     auto o = std::make_shared<Options>();
     CLI::App* inspect = app.add_subcommand("inspect", "What a checkpoint is and what would train");
@@ -163,9 +247,11 @@ void addInspect(CLI::App& app, Context& context)
     });
 
     CLI::App* scan = app.add_subcommand("scan", "What a folder or zip of private images holds");
-    scan->add_option("folder", o->path, "Folder or zip; class = subfolder")->required();
-    scan->add_flag("--private", o->isPrivate, "Let --json name the files of problems");
-    scan->callback([o, &context] { context.exitCode = runScan(o->path, o->isPrivate, context); });
+    scan->add_option("folder", o->path, "Folder or zip")->required();
+    addKeys(*scan, o->scan.options.keys, o->scan.options.unit);
+    scan->add_flag("--private", o->scan.isPrivate,
+                   "Show how many images units have; let --json name the files of problems");
+    scan->callback([o, &context] { context.exitCode = runScan(o->path, o->scan, context); });
 
     CLI::App* forward = app.add_subcommand("forward", "Run one component on given tensors");
     forward->add_option("checkpoint", o->path, "Checkpoint folder")->required();

@@ -2,6 +2,7 @@
 //
 // plan: everything a private run will do, as a file. train and resume: do it.
 
+#include <algorithm>
 #include <memory>
 
 #include <fmt/format.h>
@@ -21,10 +22,22 @@ namespace fs = std::filesystem;
 
 struct PlanOptions {
     train::PlanRequest request;
+    std::string unit; ///< empty: what the key says
     std::string neighbours = "zero_out";
     fs::path out;
     bool measure = false;
 };
+
+/// The word for what the key of the unit tells apart.
+Result<std::string> unitName(const std::string& given, const data::Keys& keys)
+{
+    if (!given.empty()) return given;
+    std::string name = data::unit_name_of(keys);
+    if (!name.empty()) return name;
+    return velamen::fail(ErrorCode::InvalidArgument,
+                         "the key '" + keys.unit + "' does not say what a unit is",
+                         "name it, for example with --unit patient");
+}
 
 int runPlan(PlanOptions o, const Context& context)
 {
@@ -32,14 +45,22 @@ int runPlan(PlanOptions o, const Context& context)
     const auto relation = privacy::neighbours_of(o.neighbours);
     if (!relation) return output.fail(relation.error());
     o.request.neighbours = *relation;
+    const auto unit = unitName(o.unit, o.request.keys);
+    if (!unit) return output.fail(unit.error());
+    o.request.unit = *unit;
     Bar bar(output, "scanning");
     const auto manifest =
-        scanSource(o.request.source, context.stop, [&](std::int64_t done, std::int64_t total) {
-            bar.update(static_cast<double>(done), static_cast<double>(total));
-        });
+        scanSource(o.request.source, context.stop,
+                   [&](std::int64_t done, std::int64_t total) {
+                       bar.update(static_cast<double>(done), static_cast<double>(total));
+                   },
+                   {.keys = o.request.keys, .unit = *unit});
     if (!manifest) return output.fail(manifest.error());
     bar.finish();
     o.request.classes = manifest->classes;
+    if (std::ranges::any_of(manifest->problems,
+                            [](const auto& p) { return p.blocks && !p.name.empty(); }))
+        output.line("note: images are left out; velamen-cli scan lists them with the reason");
     if (*relation == privacy::Neighbours::ZeroOut)
         o.request.public_units = static_cast<std::int64_t>(manifest->units.size());
     else if (o.request.public_units == 0)
@@ -65,6 +86,10 @@ int runPlan(PlanOptions o, const Context& context)
     json["delta"] = plan->privacy.delta;
     json["neighbours"] = privacy::name_of(plan->privacy.neighbours);
     json["expected_batch"] = plan->privacy.expected_batch;
+    json["unit"] = plan->privacy.unit;
+    json["images_per_unit"] = plan->privacy.images_per_unit;
+    json["noise_multiplicity"] = plan->optimiser.noise_multiplicity;
+    json["micro_batch"] = plan->micro_batch;
     json["trained_parameters"] = forecast->trained_parameters;
     json["total_parameters"] = forecast->total_parameters;
     json["seconds"] = forecast->seconds;
@@ -76,6 +101,10 @@ int runPlan(PlanOptions o, const Context& context)
                             forecast->epsilon, forecast->epsilon_rdp,
                             privacy::one_in(plan->privacy.delta), plan->privacy.noise_effective,
                             plan->privacy.steps, plan->privacy.expected_batch));
+    output.line(fmt::format(
+        "  a unit is one {}: {} of its images a step at most, {} draws of noise "
+        "for each",
+        plan->privacy.unit, plan->privacy.images_per_unit, plan->optimiser.noise_multiplicity));
     output.line(fmt::format("  trains {} of {} parameters", grouped(forecast->trained_parameters),
                             grouped(forecast->total_parameters)));
     if (forecast->seconds > 0.0)
@@ -149,6 +178,13 @@ void addTrain(CLI::App& app, Context& context)
                      "zero_out (number of units public) or add_remove")
         ->capture_default_str();
     plan->add_option("--units", p->request.public_units, "Public number of units under add_remove");
+    addKeys(*plan, p->request.keys, p->unit);
+    plan->add_option("--images-per-unit", p->request.images_per_unit,
+                     "Images of a unit in a step, at most (default: 1 where a unit is an image, "
+                     "else 4)");
+    plan->add_option("--multiplicity", p->request.noise_multiplicity,
+                     "Draws of noise and time for each image")
+        ->capture_default_str();
     plan->add_option("--batch", p->request.expected_batch, "Expected units a step");
     plan->add_option("--steps", p->request.steps, "Optimiser steps");
     plan->add_option("--select", p->request.selection, "Trained tensors")->capture_default_str();

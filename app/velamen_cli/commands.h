@@ -7,10 +7,12 @@
 
 #include <filesystem>
 #include <stop_token>
+#include <string>
 
 #include <CLI/CLI.hpp>
 
 #include "app/velamen_cli/output.h"
+#include "engine/data/keys.h"
 
 namespace velamen::app {
 
@@ -22,6 +24,9 @@ struct Context {
 
     Output output() const { return Output(json); }
 };
+
+/// --unit-key, --label-key and --unit of a command that scans private images.
+void addKeys(CLI::App& command, data::Keys& keys, std::string& unit);
 
 void addBudget(CLI::App& app, Context& context);
 void addInspect(CLI::App& app, Context& context); ///< inspect, scan, forward

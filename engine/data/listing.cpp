@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace velamen::data {
 
@@ -18,21 +19,22 @@ std::string lower(std::string_view text)
     return result;
 }
 
-// The common folder with its slash; empty when there is none or only images lie in it.
-std::string wrapping(const std::vector<std::string>& names)
+// The common folder with its slash; empty when there is none or images lie in it less than `levels`
+// deep.
+std::string wrapping(const std::vector<std::string>& names, int levels)
 {
     const auto first = std::find_if(names.begin(), names.end(), is_named_like_image);
     if (first == names.end()) return {};
     const auto slash = first->find('/');
     if (slash == std::string::npos) return {};
     const std::string_view folder = std::string_view(*first).substr(0, slash + 1);
-    bool has_folders = false;
+    bool is_deep = false;
     for (const auto& name : names) {
         if (!is_named_like_image(name)) continue;
         if (!std::string_view(name).starts_with(folder)) return {};
-        has_folders = has_folders || name.find('/', folder.size()) != std::string::npos;
+        is_deep = is_deep || folder_at(name, levels);
     }
-    return has_folders ? std::string(folder) : std::string();
+    return is_deep ? std::string(folder) : std::string();
 }
 
 } // namespace
@@ -60,22 +62,28 @@ bool is_named_like_image(std::string_view name)
                        [&](std::string_view ending) { return small.ends_with(ending); });
 }
 
-std::vector<ListedFile> listed(std::vector<std::string> names, bool unwrap)
+Listing listed(std::vector<std::string> names, bool unwrap, int levels)
 {
     std::erase_if(names, is_ignored);
     std::sort(names.begin(), names.end());
-    const std::string root = unwrap ? wrapping(names) : std::string();
-    std::vector<ListedFile> files;
-    files.reserve(names.size());
-    for (auto& name : names) {
-        const std::size_t from = name.starts_with(root) ? root.size() : 0;
-        const auto slash = name.find('/', from);
-        std::string class_name(slash == std::string::npos
-                                   ? kUnlabelled
-                                   : std::string_view(name).substr(from, slash - from));
-        files.push_back({.name = std::move(name), .class_name = std::move(class_name)});
+    std::string root = unwrap ? wrapping(names, std::max(1, levels)) : std::string();
+    return {.root = std::move(root), .names = std::move(names)};
+}
+
+std::string_view path_in(const Listing& listing, std::string_view name)
+{
+    if (name.starts_with(listing.root)) name.remove_prefix(listing.root.size());
+    return name;
+}
+
+std::optional<std::string_view> folder_at(std::string_view path, int level)
+{
+    for (;; --level) {
+        const auto slash = path.find('/');
+        if (slash == std::string_view::npos) return std::nullopt;
+        if (level == 0) return path.substr(0, slash);
+        path.remove_prefix(slash + 1);
     }
-    return files;
 }
 
 } // namespace velamen::data

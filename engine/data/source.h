@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A folder of images, or a zip of folders, as privacy units: what is there, which class each image
-// belongs to, and what is wrong with it.
+// A folder of images, or a zip of folders, as privacy units: what is there, which class and unit
+// each image belongs to, and what is wrong with it.
 //
 //     photos/
 //       cat/1.png           class "cat"
 //       cat/old/2.jpg       class "cat": the first folder below the root counts
 //       dog/3.png           class "dog"
 //       4.png               class "unlabelled"
+//       metadata.csv        names of files with what keys of the form "column:NAME" ask for
 //       notes.txt           listed as NotAnImage; no harm done
 //       .DS_Store, __MACOSX, Thumbs.db, desktop.ini, names that start with a dot: ignored
 //
-// A zip in which everything lies in one common folder is read as if that folder were its root. Each
-// image is one unit. Names are in the order of their bytes, whatever the disk or the zip says.
+// That is where the keys are those of Keys{}, by which each image is a unit of its own. A zip in
+// which everything lies in one common folder is read as if that folder were its root; its
+// metadata.csv may lie beside it. Names are in the order of their bytes, whatever the disk or the
+// zip says; units in that of their first image. What tells units apart is private: it is forgotten
+// when the scan ends.
 
 #pragma once
 
@@ -21,11 +25,14 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/core/result.h"
+#include "engine/data/keys.h"
 #include "engine/image/codec.h"
 #include "engine/image/image.h"
 
@@ -44,7 +51,18 @@ struct Unit {
     std::vector<ImageIndex> images;
 };
 
-enum class ProblemKind { Unreadable, Corrupt, NotAnImage, TooSmall, OneClassOnly, FewUnits };
+enum class ProblemKind {
+    Unreadable,
+    Corrupt,
+    NotAnImage,
+    TooSmall,
+    NoClass, ///< the key of the class finds nothing for this image
+    NoUnit,  ///< nor does that of the unit
+    OneClassOnly,
+    FewUnits,
+    UnusedRows,   ///< rows of metadata.csv name no file here
+    SharedImages, ///< the same picture in two units
+};
 struct Problem {
     ProblemKind kind;
     std::string name;    ///< of the file; private; empty when it concerns the whole source
@@ -60,7 +78,16 @@ struct Manifest {
     std::vector<Unit> units;
     std::vector<Problem> problems;
     std::vector<std::int64_t> class_counts; ///< private under add/remove
+    std::int64_t unused_rows = 0;           ///< rows of metadata.csv that name no file here
+    std::int64_t shared_images = 0;         ///< images of which another unit has the same bytes
 };
+
+struct ScanOptions {
+    Keys keys;
+    std::string unit = "image"; ///< what a unit is called
+};
+
+using ScanProgress = std::function<void(std::int64_t done, std::int64_t total)>;
 
 /// Access to a folder or zip. One thread.
 class Source {
@@ -69,14 +96,39 @@ public:
     static Result<std::unique_ptr<Source>> open(const std::filesystem::path& path);
     virtual ~Source() = default;
 
-    /// Lists, reads and decodes every image once. `progress(done, total)` from the calling thread.
-    /// NotFound when there is no image in it.
-    virtual Result<Manifest>
-    scan(std::stop_token stop,
-         const std::function<void(std::int64_t, std::int64_t)>& progress = {}) = 0;
+    /// Lists, reads and decodes every image once. `progress` from the calling thread. NotFound when
+    /// there is no image in it, InvalidArgument when no image has a value for both keys or a key is
+    /// none, and errors of Table and Metadata. What errors say is not private.
+    Result<Manifest> scan(const ScanOptions& options = {}, std::stop_token stop = {},
+                          const ScanProgress& progress = {});
+
+    const std::filesystem::path& path() const noexcept { return path_; }
+    bool is_zip() const noexcept { return is_zip_; }
+
+    /// The names of all files, ignored ones too, in any order. Folders that cannot be read are
+    /// added to the problems.
+    virtual Result<std::vector<std::string>> list(const std::stop_token& stop,
+                                                  std::vector<Problem>& problems) = 0;
     /// The file's bytes.
     virtual Result<std::vector<std::byte>> read(const std::string& name) = 0;
+
+protected:
+    Source(std::filesystem::path path, bool is_zip) : path_(std::move(path)), is_zip_(is_zip) {}
+
+private:
+    std::filesystem::path path_;
+    bool is_zip_;
 };
+
+/// Keys that a source offers, and what its units are then.
+struct SuggestedKeys {
+    Keys keys;
+    std::string unit; ///< "patient", "subject"
+};
+
+/// By the names of the columns of metadata.csv alone: a column patient, patient_id, subject or
+/// subject_id, in any capitals. Nothing where there is none. Errors as those of a scan by column.
+Result<std::optional<SuggestedKeys>> suggested_keys(Source& source);
 
 /// The image of that name, cut and scaled to `target`.
 Result<image::Image> load(Source& source, const std::string& name, const image::Target& target);

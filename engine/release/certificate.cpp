@@ -84,6 +84,7 @@ Json mechanism_json(const Certificate& c)
     json["noise_gradient"] = c.noise_gradient;
     json["noise_loss"] = optional_number(c.noise_loss);
     json["noise_clipped"] = optional_number(c.noise_clipped);
+    json["images_per_unit"] = c.images_per_unit;
     json["noise_multiplicity"] = c.noise_multiplicity;
     json["randomness"] = c.is_hardened ? kHardenedRandomness : kRandomness;
     json["hardened"] = c.is_hardened;
@@ -229,6 +230,7 @@ Json to_json(const Certificate& c)
     json["status"] = c.status;
     json["run"] = c.run;
     json["unit"] = c.unit;
+    json["unit_key"] = c.unit_key;
     json["neighbours"] = privacy::name_of(c.neighbours);
     json["public_units"] = c.public_units ? Json(*c.public_units) : Json();
     json["delta"] = c.delta;
@@ -259,6 +261,7 @@ Result<Certificate> certificate_from(const Json& json)
     VELAMEN_ASSIGN(c.status, json.text("status"));
     VELAMEN_ASSIGN(c.run, json.text("run"));
     VELAMEN_ASSIGN(c.unit, json.text("unit"));
+    VELAMEN_ASSIGN(c.unit_key, json.text_or("unit_key", "file"));
     VELAMEN_ASSIGN(const std::string neighbours, json.text("neighbours"));
     VELAMEN_ASSIGN(c.neighbours, privacy::neighbours_of(neighbours));
     if (const Json* units = json.find("public_units"); units != nullptr && !units->is_null()) {
@@ -300,6 +303,7 @@ Result<Certificate> certificate_from(const Json& json)
     }
     VELAMEN_ASSIGN(c.is_hardened, mechanism.flag("hardened"));
     VELAMEN_ASSIGN(c.spent.releases, mechanism.integer("releases_beside_training"));
+    VELAMEN_ASSIGN(c.images_per_unit, mechanism.integer_or("images_per_unit", 1));
     VELAMEN_ASSIGN(c.noise_multiplicity, mechanism.integer("noise_multiplicity"));
     VELAMEN_ASSIGN(c.is_reproducible, mechanism.flag("reproducible"));
 

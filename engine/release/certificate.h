@@ -44,6 +44,7 @@ struct Certificate {
     std::string software;
     std::string run;
     std::string unit;
+    std::string unit_key; ///< how units were told apart: "file", "folder", "column:NAME", "pattern"
     privacy::Neighbours neighbours = privacy::Neighbours::ZeroOut;
     std::optional<std::int64_t> public_units; ///< only under zero-out
     double delta = 0.0;
@@ -58,9 +59,10 @@ struct Certificate {
     double noise_gradient = 0.0;
     std::optional<double> noise_loss;
     std::optional<double> noise_clipped;
-    bool is_hardened = false; ///< discrete Gaussian on an integer grid
-    std::int64_t noise_multiplicity = 1;
-    bool is_reproducible = false; ///< test mode: the noise can be repeated
+    bool is_hardened = false;            ///< discrete Gaussian on an integer grid
+    std::int64_t images_per_unit = 1;    ///< that took part in a step, at most
+    std::int64_t noise_multiplicity = 1; ///< draws of noise and time for each of them
+    bool is_reproducible = false;        ///< test mode: the noise can be repeated
 
     std::string selection;
     std::vector<std::string> trained_tensors;

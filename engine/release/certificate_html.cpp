@@ -128,10 +128,19 @@ std::string figures(const Certificate& c)
         + "</tr></table>\n";
 }
 
+std::string key_text(const std::string& key)
+{
+    if (key == "file") return "each file is a unit";
+    if (key == "folder") return "the folder that an image lies in";
+    if (key == "pattern") return "a regular expression on the path of an image";
+    return "the " + key + " of metadata.csv";
+}
+
 std::string guarantee(const Certificate& c)
 {
     Table table;
     table.row("unit of protection", "one " + c.unit)
+        .row("known by", key_text(c.unit_key))
         .row("neighbouring datasets",
              c.neighbours == privacy::Neighbours::ZeroOut
                  ? "one unit's contribution replaced by nothing (zero-out)"
@@ -154,7 +163,8 @@ std::string mechanism(const Certificate& c)
         .row("noise multiplier σ, effective", exact_text(c.noise_effective))
         .row("of the gradient", exact_text(c.noise_gradient))
         .row("of the loss curve", c.noise_loss ? exact_text(*c.noise_loss) : "not released")
-        .row("draws of noise and time per unit", grouped(c.noise_multiplicity))
+        .row("images of one " + c.unit + " in a step, at most", grouped(c.images_per_unit))
+        .row("draws of noise and time for each of them", grouped(c.noise_multiplicity))
         .row("randomness",
              c.is_reproducible ? "TEST MODE: repeatable"
                                : "ChaCha20 keyed by the operating system; floating point");

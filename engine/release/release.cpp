@@ -84,6 +84,8 @@ Result<Certificate> start_certificate(const ReleaseRequest& request)
     c.software = software_name();
     c.run = request.run_id;
     c.unit = p.unit;
+    // An expression may hold what only the folder should know.
+    c.unit_key = plan.keys.unit.starts_with("pattern:") ? "pattern" : plan.keys.unit;
     c.neighbours = p.neighbours;
     if (p.neighbours == privacy::Neighbours::ZeroOut) c.public_units = p.public_units;
     c.delta = p.delta;
@@ -97,6 +99,7 @@ Result<Certificate> start_certificate(const ReleaseRequest& request)
     if (p.noise_loss > 0.0) c.noise_loss = p.noise_loss;
     if (p.noise_clipped > 0.0) c.noise_clipped = p.noise_clipped;
     c.is_hardened = p.hardened;
+    c.images_per_unit = p.images_per_unit;
     c.noise_multiplicity = plan.optimiser.noise_multiplicity;
     c.is_reproducible = plan.reproducible;
     c.selection = plan.selection;

@@ -145,6 +145,10 @@ private:
             wrong("rate, expected batch and number of units do not fit each other");
         if (!(c.delta > 0.0) || c.delta * units >= 1.0)
             wrong("delta is not smaller than 1 / number of units");
+        if ((c.unit == "image") != (c.unit_key == "file"))
+            wrong("its unit is not called what its key tells apart");
+        if (c.images_per_unit < 1 || c.noise_multiplicity < 1)
+            wrong("a step used no image of a unit");
         if (!(c.clipping_norm > 0.0)) wrong("the clipping norm is not positive");
         if (c.spent.steps > c.planned_steps) wrong("more steps were taken than planned");
         if (const auto manifest = hashes_.find(kManifest);

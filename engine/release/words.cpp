@@ -60,6 +60,9 @@ std::string statement(const Certificate& c)
     if (c.public_units)
         text += " (" + std::to_string(*c.public_units) + " units of protection, one " + c.unit
             + " each; their number is treated as public)";
+    if (c.unit != "image")
+        text += ". A step uses at most " + std::to_string(c.images_per_unit) + " images of each "
+            + c.unit + ", picked at random";
     text += ". Each of " + std::to_string(c.spent.steps)
         + " steps drew every unit independently with probability " + exact_text(c.rate)
         + ", clipped the gradient of each drawn unit to norm " + exact_text(c.clipping_norm)
@@ -104,6 +107,10 @@ std::vector<std::string> not_covered(const Certificate& c)
     if (c.unit == "image")
         texts.emplace_back("A person with several images in the folder is protected less: with k "
                            "images, epsilon is up to k times as large.");
+    else
+        texts.emplace_back(
+            "Whoever is in the folder as more than one " + c.unit
+            + " is protected less: as k of them, epsilon is up to k times as large.");
     if (c.is_selected_with_private_data)
         texts.emplace_back("These images or their checkpoint were selected by comparing them with "
                            "private data. What that choice reveals is outside epsilon.");

@@ -45,13 +45,13 @@ try {
     VELAMEN_ASSIGN(Forecast f, forecast(plan));
     VELAMEN_ASSIGN(const auto model, PrivateModel::create(plan));
     VELAMEN_ASSIGN(dpsgd::Clipper clipper, make_clipper(plan, model->trained()));
-    const std::int64_t multiplicity = plan.optimiser.noise_multiplicity;
+    const std::int64_t rows_of_unit = rows_per_unit(plan);
     double best = 0.0;
     for (int repeat = 0; repeat < 2; ++repeat) {
-        const Rows rows = random_rows(model->checkpoint(), plan.micro_batch * multiplicity,
+        const Rows rows = random_rows(model->checkpoint(), plan.micro_batch * rows_of_unit,
                                       static_cast<std::uint64_t>(repeat));
         const auto start = std::chrono::steady_clock::now();
-        const auto losses = model->forward_backward(rows, multiplicity);
+        const auto losses = model->forward_backward(rows, rows_of_unit);
         VELAMEN_TRY(clipper.add(model->tape(), {.units = plan.micro_batch, .padded = 0}, losses));
         const double seconds =
             std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

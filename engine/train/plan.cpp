@@ -22,6 +22,7 @@ constexpr std::int64_t kFewestUnits = 100;
 constexpr std::int64_t kPresetSteps = 200;
 /// k of units that hold several images: their mean has less noise, and few hold more.
 constexpr std::int64_t kImagesPerUnit = 4;
+constexpr std::int64_t kRowsOfAPass = 256;
 constexpr double kMaxDeclaredEpsilon = 1e6;
 
 Result<> check_range(const char* field, double value, double low, double high)
@@ -44,6 +45,28 @@ Result<> check_choice(const char* field, const std::string& value,
     return fail(ErrorCode::InvalidArgument,
                 std::string("the plan's ") + field + " is '" + value + "'",
                 "choose one of: " + list);
+}
+
+/// A guarantee for whole patients says nothing of single images and the other way round, so that
+/// the name of the unit has to be what its key tells apart.
+Result<> check_unit(const std::string& name, const data::Keys& keys)
+{
+    VELAMEN_TRY(data::check_keys(keys));
+    if (!privacy::is_plain_name(name))
+        return fail(ErrorCode::InvalidArgument,
+                    "the unit's name is not 1 to 64 letters, digits, \"_\" or \"-\"",
+                    "use a word like patient");
+    const bool is_file = keys.unit == "file";
+    if (is_file == (name == "image")) return {};
+    return fail(ErrorCode::InvalidArgument,
+                is_file ? "the unit is called '" + name
+                        + "', but its key is 'file', so that each "
+                          "image is a unit of its own"
+                        : "the unit is called 'image', but its key '" + keys.unit
+                        + "' puts several images into one",
+                is_file ? "say by which key a " + name + " is known, for example column:" + name
+                        + " of metadata.csv, or protect single images"
+                        : "call it by what the key tells apart, for example patient");
 }
 
 /// The noise of the whole that keeps the plan within its epsilon.
@@ -90,8 +113,8 @@ Result<> check_plan(const TrainingPlan& plan)
                     "1 is strong, 10 is weak; start with 1");
     if (p.public_units < kFewestUnits)
         return fail(ErrorCode::Refused,
-                    "with " + std::to_string(p.public_units)
-                        + " units a useful guarantee is out of reach",
+                    "with " + std::to_string(p.public_units) + " units, each one " + p.unit
+                        + ", a useful guarantee is out of reach",
                     "at least 100 are needed, a thousand or more is better");
     if (!(p.delta > 0.0) || p.delta >= 1.0 / static_cast<double>(p.public_units))
         return fail(
@@ -109,6 +132,7 @@ Result<> check_plan(const TrainingPlan& plan)
     if (plan.classes.empty())
         return fail(ErrorCode::InvalidArgument, "the plan names no class",
                     "put the images into one subfolder per class, or all into one");
+    VELAMEN_TRY(check_unit(p.unit, plan.keys));
     VELAMEN_TRY(check_range("sampling rate", p.rate, 1e-12, 1.0));
     VELAMEN_TRY(check_range("effective noise multiplier", p.noise_effective, 1e-3, 1e9));
     VELAMEN_TRY(check_range("gradient noise multiplier", p.noise_gradient, p.noise_effective, 1e9));
@@ -202,6 +226,11 @@ Result<std::optional<privacy::NoisyRelease>> warm_start_charge(const PrivacyPlan
     return std::optional(privacy::class_moments_charge(noise));
 }
 
+std::int64_t rows_per_unit(const TrainingPlan& plan)
+{
+    return plan.privacy.images_per_unit * plan.optimiser.noise_multiplicity;
+}
+
 Result<TrainingPlan> make_plan(const PlanRequest& request)
 {
     using namespace privacy;
@@ -212,8 +241,8 @@ Result<TrainingPlan> make_plan(const PlanRequest& request)
                     "1 is strong, 10 is weak; start with 1");
     if (request.public_units < kFewestUnits)
         return fail(ErrorCode::Refused,
-                    "with " + std::to_string(request.public_units)
-                        + " units a useful guarantee is out of reach",
+                    "with " + std::to_string(request.public_units) + " units, each one "
+                        + request.unit + ", a useful guarantee is out of reach",
                     "at least 100 are needed, a thousand or more is better");
     TrainingPlan plan;
     plan.checkpoint = request.checkpoint;
@@ -264,7 +293,8 @@ Result<TrainingPlan> make_plan(const PlanRequest& request)
     plan.optimiser.embedding_scale = 10.0 / looseness;
     plan.optimiser.warmup_steps =
         std::min<std::int64_t>(10, std::max<std::int64_t>(1, p.steps / 10));
-    plan.micro_batch = std::min<std::int64_t>(256, p.expected_batch);
+    plan.micro_batch =
+        std::min(std::max<std::int64_t>(1, kRowsOfAPass / rows_per_unit(plan)), p.expected_batch);
     plan.sample_every = std::max<std::int64_t>(1, p.steps / 10);
     VELAMEN_TRY(check_plan(plan));
     return plan;

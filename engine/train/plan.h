@@ -86,7 +86,7 @@ struct TrainingPlan {
     std::string precision = "fp32";
     PrivacyPlan privacy;
     OptimiserPlan optimiser;
-    std::int64_t micro_batch = 256; ///< units of one forward/backward pass
+    std::int64_t micro_batch = 256; ///< whole units of one forward/backward pass
     double memory_limit = 0.0;      ///< GiB that micro_batch was chosen for; 0: chosen by hand
     std::int64_t sample_every = 10; ///< steps between preview rows; 0: only at the end
     std::int64_t preview_seed = 1234;
@@ -98,13 +98,17 @@ struct TrainingPlan {
     static Result<TrainingPlan> from_json(const io::Json& json);
 };
 
+/// R = k K: so many rows of a pass belong to each unit, however many images it has.
+std::int64_t rows_per_unit(const TrainingPlan& plan);
+
 /// What the user asks for; make_plan() fills in the rest.
 struct PlanRequest {
     std::filesystem::path checkpoint;
     std::filesystem::path source;
     data::Keys keys;
     std::vector<std::string> classes;
-    std::string unit = "image"; ///< "patient", "study", ...: what keys.unit tells apart
+    /// "patient", "study", ...: what keys.unit tells apart; "image" if and only if that is "file".
+    std::string unit = "image";
     double epsilon = 1.0;
     double delta = 0.0; ///< 0: privacy::default_delta
     privacy::Neighbours neighbours = privacy::Neighbours::ZeroOut;

@@ -18,20 +18,57 @@ namespace velamen::test {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+void write_picture(const fs::path& path, int number)
+{
+    image::Image picture{8, 8, 1, std::vector<std::uint8_t>(64)};
+    for (std::size_t p = 0; p < 64; ++p)
+        picture.pixels[p] = static_cast<std::uint8_t>(
+            (static_cast<std::size_t>(number) * 37 + p * (number % 2 ? 3 : 29)) % 256);
+    picture.pixels[0] = static_cast<std::uint8_t>(picture.pixels[0] + number / 256); // no two alike
+    fs::create_directories(path.parent_path());
+    const auto png = image::encode_png(picture);
+    VELAMEN_ASSERT(png.has_value());
+    VELAMEN_ASSERT(core::write_file(path, std::span<const std::byte>(*png)).has_value());
+}
+
+} // namespace
+
 void write_private_folder(const fs::path& folder, int count)
 {
-    for (int i = 0; i < count; ++i) {
-        image::Image picture{8, 8, 1, std::vector<std::uint8_t>(64)};
-        for (std::size_t p = 0; p < 64; ++p)
-            picture.pixels[p] = static_cast<std::uint8_t>(
-                (static_cast<std::size_t>(i) * 37 + p * (i % 2 ? 3 : 29)) % 256);
-        const fs::path path = folder / (i % 2 != 0 ? "b" : "a")
-            / (std::string(kCanary) + "-" + std::to_string(i) + ".png");
-        fs::create_directories(path.parent_path());
-        const auto png = image::encode_png(picture);
-        VELAMEN_ASSERT(png.has_value());
-        VELAMEN_ASSERT(core::write_file(path, std::span<const std::byte>(*png)).has_value());
-    }
+    for (int i = 0; i < count; ++i)
+        write_picture(folder / (i % 2 != 0 ? "b" : "a")
+                          / (std::string(kCanary) + "-" + std::to_string(i) + ".png"),
+                      i);
+}
+
+std::string patient_name(int patient)
+{
+    return std::string(kCanary) + " no. " + std::to_string(patient);
+}
+
+int write_patient_folder(const fs::path& folder, int patients)
+{
+    std::string table = "file_name,kind,patient\n";
+    int image = 0;
+    for (int patient = 0; patient < patients; ++patient)
+        for (int of_patient = 0; of_patient < 1 + (patient + 3) % 4; ++of_patient, ++image) {
+            const std::string name = std::string(kCanary) + "-" + std::to_string(image) + ".png";
+            write_picture(folder / name, image);
+            table +=
+                name + (image % 2 != 0 ? ",square," : ",round,") + patient_name(patient) + "\n";
+        }
+    VELAMEN_ASSERT(core::write_file(folder / "metadata.csv", table).has_value());
+    return image;
+}
+
+std::set<std::string> patient_images(const fs::path& folder)
+{
+    std::set<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder))
+        if (entry.path().extension() == ".png") names.insert(entry.path().filename().string());
+    return names;
 }
 
 Result<> write_tiny_checkpoint(const fs::path& folder)

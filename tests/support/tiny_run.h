@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,14 @@ inline constexpr const char* kCanary = "CANARY-miller-1957";
 /// Writes `count` grey 8x8 PNG files, alternating between the folders "a" and "b"; every name holds
 /// the canary.
 void write_private_folder(const std::filesystem::path& folder, int count);
+
+/// Writes the images of `patients` patients, 1 to 4 each (so 2.5 on average), into one flat folder
+/// with a metadata.csv (file_name, kind, patient), kinds "round" and "square"; names of files and
+/// patients hold the canary. How many images there are.
+int write_patient_folder(const std::filesystem::path& folder, int patients);
+std::string patient_name(int patient);
+/// Names of its images.
+std::set<std::string> patient_images(const std::filesystem::path& folder);
 
 /// A diffusers-layout checkpoint with a few thousand parameters, classes x, y, z.
 Result<> write_tiny_checkpoint(const std::filesystem::path& folder);

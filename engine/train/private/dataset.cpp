@@ -3,6 +3,7 @@
 #include "engine/train/private/dataset.h"
 
 #include <algorithm>
+#include <span>
 
 #include <torch/torch.h>
 
@@ -37,9 +38,37 @@ Result<> check_scan(const data::Manifest& manifest, const TrainingPlan& plan)
         && static_cast<std::int64_t>(manifest.units.size()) != plan.privacy.public_units)
         return fail(ErrorCode::Refused,
                     "the folder does not hold the " + std::to_string(plan.privacy.public_units)
-                        + " units of the plan",
-                    "images were added, removed or became unreadable: make a new plan");
+                        + " units of the plan, each one " + plan.privacy.unit,
+                    "images were added, removed, became unreadable or are grouped otherwise: make "
+                    "a new plan");
     return {};
+}
+
+/// Equal for the same images with the same classes in the same units, whatever files are called and
+/// in which order they come.
+std::string fingerprint_of(const Dataset& dataset, const privacy::LedgerStore& store)
+{
+    const auto hex = [&](const std::string& text) {
+        return core::to_hex(store.hash_unit(std::as_bytes(std::span(text.data(), text.size()))));
+    };
+    const auto joined = [](std::vector<std::string>& parts) {
+        std::sort(parts.begin(), parts.end());
+        std::string text;
+        for (const std::string& part : parts)
+            text += part + "\n";
+        return text;
+    };
+    std::vector<std::string> units, images;
+    for (const data::Unit& unit : dataset.units) {
+        images.clear();
+        for (const data::ImageIndex image : unit.images) {
+            const auto i = static_cast<std::size_t>(image);
+            images.push_back(core::to_hex(dataset.hashes[i]) + " "
+                             + std::to_string(dataset.latents.class_index[i]));
+        }
+        units.push_back(hex(joined(images)));
+    }
+    return hex(joined(units));
 }
 
 /// fp32 in [-1, 1], [n, C, H, W]
@@ -62,7 +91,8 @@ Result<Dataset> load_dataset(const TrainingPlan& plan, const privacy::LedgerStor
                              const Counter& scanning, const Counter& encoding)
 {
     VELAMEN_ASSIGN(const auto source, data::Source::open(plan.source));
-    VELAMEN_ASSIGN(data::Manifest manifest, source->scan(stop, scanning));
+    VELAMEN_ASSIGN(data::Manifest manifest,
+                   source->scan({.keys = plan.keys, .unit = plan.privacy.unit}, stop, scanning));
     VELAMEN_TRY(check_scan(manifest, plan));
     VELAMEN_ASSIGN(const std::vector<std::int64_t> classes, class_map(manifest, plan.classes));
 
@@ -109,6 +139,7 @@ Result<Dataset> load_dataset(const TrainingPlan& plan, const privacy::LedgerStor
         }
         if (encoding) encoding(static_cast<std::int64_t>(cache.class_index.size()), total);
     }
+    dataset.fingerprint = fingerprint_of(dataset, store);
     return dataset;
 }
 

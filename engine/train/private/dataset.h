@@ -28,11 +28,13 @@ struct Dataset {
     std::vector<data::Unit> units;
     data::LatentCache latents;
     std::vector<core::Digest> hashes; ///< one an image
+    /// Of images, classes and grouping together; only this machine can tell what it stands for.
+    std::string fingerprint;
 };
 
-/// Reads and encodes every image once with the frozen autoencoder (its mean, scaled by the card).
-/// Refused when the folder does not fit the plan: other classes, or, under zero-out, another number
-/// of units. Errors name no file.
+/// Groups the images by the plan's keys, then reads and encodes each once with the frozen
+/// autoencoder (its mean, scaled by the card). Refused when the folder does not fit the plan: other
+/// classes, or, under zero-out, another number of units. Errors name no file, no unit and no class.
 Result<Dataset> load_dataset(const TrainingPlan& plan, const privacy::LedgerStore& store,
                              checkpoint::Checkpoint& checkpoint, std::stop_token stop,
                              const Counter& scanning, const Counter& encoding);

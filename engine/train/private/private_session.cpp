@@ -207,9 +207,13 @@ Result<> PrivateSession::open_ledger(const privacy::LedgerStore& store, const Da
     auto& state = folder_.state();
     auto own = store; // join() may extend the index
     VELAMEN_ASSIGN(ledger_, own.join(dataset.hashes));
-    if (!record().ledger_id.empty() && record().ledger_id != ledger_->id())
-        return fail(ErrorCode::Refused, "the folder now holds other images than when the run began",
-                    "start a new run for them");
+    const bool is_known = state.dataset.empty() || state.dataset == dataset.fingerprint;
+    if (!is_known || (!record().ledger_id.empty() && record().ledger_id != ledger_->id()))
+        return fail(ErrorCode::Refused,
+                    "the folder now holds other images, classes or groups of images than when the "
+                    "run began",
+                    "put them back as they were, or start a new run for them");
+    state.dataset = dataset.fingerprint;
     if (record().ledger_seq >= 0)
         VELAMEN_TRY(ledger_->require({record().ledger_seq, record().ledger_hash}));
     VELAMEN_TRY(
@@ -337,7 +341,7 @@ Result<> PrivateSession::take_step(double epsilon_after_it)
     VELAMEN_ASSIGN(const dpsgd::StepReport report, optimiser_->step(std::move(gradient)));
     VELAMEN_TRY(check_first_step(report));
     epsilon_ = epsilon_after_it;
-    rows_done_ += plan_.privacy.expected_batch * plan_.optimiser.noise_multiplicity;
+    rows_done_ += plan_.privacy.expected_batch * rows_per_unit(plan_);
     point.step = report.step;
     point.epsilon = epsilon_;
     point.noised_gradient_norm = report.noised_gradient_norm;
@@ -360,10 +364,9 @@ Result<dpsgd::ClippedSum> PrivateSession::clipped_sum()
         const auto part = units.first(
             std::min<std::size_t>(units.size(), static_cast<std::size_t>(plan_.micro_batch)));
         units = units.subspan(part.size());
-        const Rows rows = unit_rows(dataset_, part, plan_.optimiser, timesteps,
-                                    model_->null_class(), *augmentation_key_, step);
-        const at::Tensor losses =
-            model_->forward_backward(rows, plan_.optimiser.noise_multiplicity);
+        const Rows rows = unit_rows(dataset_, part, plan_, timesteps, model_->null_class(),
+                                    *augmentation_key_, step);
+        const at::Tensor losses = model_->forward_backward(rows, rows_per_unit(plan_));
         VELAMEN_TRY(clipper_->add(model_->tape(),
                                   {.units = static_cast<std::int64_t>(part.size()), .padded = 0},
                                   losses));

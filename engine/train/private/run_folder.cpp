@@ -31,6 +31,7 @@ Json to_json(const RunState& state)
     json["ledger"]["hash"] = r.ledger_hash;
     json["base_sha256"] = state.base_sha256;
     json["plan_sha256"] = state.plan_sha256;
+    json["dataset"] = state.dataset;
     json["state_file"] = state.state_file;
     json["state_sha256"] = state.state_sha256;
     return json;
@@ -59,6 +60,7 @@ Result<RunState> from_json(const Json& json)
     VELAMEN_ASSIGN(r.ledger_hash, ledger->text("hash"));
     VELAMEN_ASSIGN(state.base_sha256, json.text("base_sha256"));
     VELAMEN_ASSIGN(state.plan_sha256, json.text("plan_sha256"));
+    VELAMEN_ASSIGN(state.dataset, json.text_or("dataset", ""));
     VELAMEN_ASSIGN(state.state_file, json.text("state_file"));
     VELAMEN_ASSIGN(state.state_sha256, json.text("state_sha256"));
     return state;

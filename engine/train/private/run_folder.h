@@ -24,6 +24,7 @@ struct RunState {
     std::int64_t attempt = 0;
     std::string base_sha256; ///< fingerprint of the base checkpoint
     std::string plan_sha256; ///< of plan.json's bytes
+    std::string dataset;     ///< fingerprint of what is trained on; empty before the first attempt
     std::string state_file;  ///< relative; optimiser state to resume from, empty before the first
     std::string state_sha256;
 };

@@ -45,7 +45,7 @@ Result<ImageSet> load_images(const std::filesystem::path& source, int size, int 
     VELAMEN_ASSIGN(const auto files, data::Source::open(source));
     // The scan decodes each file too: it counts as the first half of the work.
     VELAMEN_ASSIGN(const data::Manifest manifest,
-                   files->scan(stop, [&](std::int64_t done, std::int64_t total) {
+                   files->scan({}, stop, [&](std::int64_t done, std::int64_t total) {
                        progress(done, 2 * total);
                    }));
     const auto total = static_cast<std::int64_t>(manifest.images.size());

@@ -13,6 +13,7 @@
 #include "engine/core/file.h"
 #include "engine/data/listing.h"
 #include "engine/data/source.h"
+#include "tests/engine/data/source_parts.h"
 #include "tests/support/temp_dir.h"
 
 namespace velamen::data {
@@ -21,54 +22,13 @@ namespace {
 namespace fs = std::filesystem;
 using test::TempDir;
 
-std::string png(int size, int shade = 0)
-{
-    image::Image image{.width = size, .height = size, .channels = 1};
-    image.pixels.assign(static_cast<std::size_t>(size * size), static_cast<std::uint8_t>(shade));
-    const auto bytes = image::encode_png(image);
-    return {reinterpret_cast<const char*>(bytes->data()), bytes->size()};
-}
-
-using Files = std::map<std::string, std::string>;
-
-void write(const fs::path& root, const Files& files)
-{
-    for (const auto& [name, content] : files) {
-        fs::create_directories((root / name).parent_path());
-        ASSERT_TRUE(core::write_file(root / name, content));
-    }
-}
-
-void pack(const fs::path& path, const Files& files)
-{
-    auto zip = archive::ZipWriter::create(path);
-    // Backwards, so that no order but our own makes the names sorted.
-    for (auto file = files.rbegin(); file != files.rend(); ++file)
-        ASSERT_TRUE(zip->add(file->first, file->second));
-    ASSERT_TRUE(zip->commit());
-}
-
-Files many(const std::string& prefix, int count)
-{
-    Files files;
-    for (int i = 0; i < count; ++i)
-        files[prefix + std::to_string(i) + ".png"] = png(8, i % 256);
-    return files;
-}
-
-Result<Manifest> scan(const fs::path& path)
-{
-    auto source = Source::open(path);
-    if (!source) return fail(source.error());
-    return (*source)->scan({});
-}
-
-const Problem* find(const Manifest& manifest, ProblemKind kind)
-{
-    const auto found = std::find_if(manifest.problems.begin(), manifest.problems.end(),
-                                    [&](const Problem& problem) { return problem.kind == kind; });
-    return found == manifest.problems.end() ? nullptr : &*found;
-}
+using testing::Files;
+using testing::find;
+using testing::many;
+using testing::pack;
+using testing::png;
+using testing::scan;
+using testing::write;
 
 TEST(Scan, TakesTheFirstFolderForTheClass)
 {
@@ -175,7 +135,7 @@ TEST(Scan, SaysWhenThereIsOneClassOrTooLittle)
     const TempDir dir;
     write(dir.path() / "few", many("a/", 99));
     write(dir.path() / "enough", many("a/", 50));
-    write(dir.path() / "enough", many("b/", 50));
+    write(dir.path() / "enough", many("b/", 50, 50));
     const auto few = scan(dir.path() / "few");
     ASSERT_TRUE(few);
     ASSERT_NE(find(*few, ProblemKind::FewUnits), nullptr);
@@ -211,7 +171,7 @@ TEST(Scan, StopsWhenAsked)
     std::int64_t last = 0;
     const auto source = Source::open(dir.path());
     const auto manifest =
-        (*source)->scan(stop.get_token(), [&](std::int64_t done, std::int64_t total) {
+        (*source)->scan({}, stop.get_token(), [&](std::int64_t done, std::int64_t total) {
             EXPECT_EQ(total, 10);
             last = done;
             if (done == 3) stop.request_stop();
@@ -242,8 +202,9 @@ TEST(DemoDigits, AreTwoThousandOfEachClass)
     std::vector<std::string> names;
     for (const auto& entry : zip->entries())
         names.push_back(entry.name);
-    for (const auto& file : listed(names, true))
-        ++counts[file.class_name];
+    const Listing files = listed(names, true);
+    for (const auto& name : files.names)
+        ++counts[std::string(folder_at(path_in(files, name), 0).value_or("none"))];
     ASSERT_EQ(counts.size(), 10u);
     for (int digit = 0; digit < 10; ++digit)
         EXPECT_EQ(counts[std::to_string(digit)], 2000);
@@ -256,9 +217,10 @@ TEST(DemoDigits, AreTwoThousandOfEachClass)
 TEST(Listing, UnwrapsOneCommonFolderOnly)
 {
     const auto classes = [](std::vector<std::string> names) {
+        const Listing files = listed(std::move(names), true);
         std::vector<std::string> result;
-        for (const auto& file : listed(std::move(names), true))
-            result.push_back(file.class_name);
+        for (const auto& name : files.names)
+            result.emplace_back(folder_at(path_in(files, name), 0).value_or(kUnlabelled));
         return result;
     };
     using Names = std::vector<std::string>;
@@ -269,6 +231,9 @@ TEST(Listing, UnwrapsOneCommonFolderOnly)
     EXPECT_EQ(classes({"s/a/1.png", "s/2.png", "README.md"}),
               (Names{"unlabelled", "unlabelled", "a"}));
     EXPECT_EQ(classes({"o/s/a/1.png", "o/s/b/1.png"}), (Names{"s", "s"}));
+    // A folder of units below that of the class is not what makes a class the root.
+    EXPECT_EQ(listed({"a/p1/1.png", "a/p2/1.png"}, true, 2).root, "");
+    EXPECT_EQ(listed({"s/a/p1/1.png", "s/a/p2/1.png"}, true, 2).root, "s/");
 }
 
 } // namespace

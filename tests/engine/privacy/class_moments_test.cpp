@@ -62,6 +62,32 @@ TEST(ClassMomentSum, IsMovedByOneAtMostWhateverAUnitHolds)
                 }
 }
 
+// However many images a unit has, in however many classes, it counts as one.
+TEST(ClassMomentSum, AveragesTheImagesOfAUnit)
+{
+    std::mt19937 random(3);
+    std::normal_distribution<float> normal;
+    for (const std::size_t images : {1UL, 2UL, 7UL, 23UL}) {
+        std::vector<float> rows(images * 4);
+        for (float& value : rows)
+            value = normal(random);
+        std::vector<std::int64_t> classes;
+        ClassMomentSum whole = sum_of(settings(4, 3));
+        std::vector<double> mean(ClassMomentSeam::sums(whole).size());
+        for (std::size_t i = 0; i < images; ++i) {
+            classes.push_back(static_cast<std::int64_t>(i % 3));
+            ClassMomentSum one = sum_of(settings(4, 3));
+            ASSERT_TRUE(one.add(std::span(rows).subspan(i * 4, 4), std::span(classes).last(1)));
+            for (std::size_t k = 0; k < mean.size(); ++k)
+                mean[k] += static_cast<double>(ClassMomentSeam::sums(one)[k])
+                    / static_cast<double>(images);
+        }
+        ASSERT_TRUE(whole.add(rows, classes));
+        for (std::size_t k = 0; k < mean.size(); ++k) // each sum is rounded to the grid
+            EXPECT_NEAR(static_cast<double>(ClassMomentSeam::sums(whole)[k]), mean[k], 2.0);
+    }
+}
+
 TEST(ClassMomentSum, TakesNothingFromImagesThatAreNone)
 {
     const float nan = std::numeric_limits<float>::quiet_NaN();

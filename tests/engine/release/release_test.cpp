@@ -239,6 +239,34 @@ TEST(Release, HoldsNothingPrivate)
               std::string::npos); // zero-out: it is public
 }
 
+TEST(Release, SpeaksOfPatientsWhereTheyAreTheUnits)
+{
+    auto plan = plan_of();
+    plan.keys.unit = "pattern:^canary([0-9]+)";
+    plan.privacy.unit = "patient";
+    plan.privacy.images_per_unit = 4;
+    plan.optimiser.noise_multiplicity = 2;
+    const Written written(request_of(plan));
+    const auto result = verify(written.dir.path() / "set.zip");
+    EXPECT_TRUE(result->is_valid) << findings(*result);
+    const auto& json = written.files.at("certificate.json");
+    EXPECT_NE(json.find("98765 units of protection, one patient each"), std::string::npos);
+    EXPECT_NE(json.find("at most 4 images of each patient"), std::string::npos);
+    EXPECT_NE(json.find("suspicion that a patient is in the folder"), std::string::npos);
+    EXPECT_EQ(json.find("any one image"), std::string::npos);
+    EXPECT_EQ(json.find("canary"), std::string::npos); // an expression stays in the plan
+    const auto forged = [&](const std::string& from, const std::string& to) {
+        Files files = written.files;
+        std::string& text = files.at("certificate.json");
+        text.replace(text.find(from), from.size(), to);
+        return verify_files(files, true);
+    };
+    for (const auto& other : {forged(R"("unit_key": "pattern")", R"("unit_key": "file")"),
+                              forged(R"("images_per_unit": 4)", R"("images_per_unit": 0)"),
+                              forged(R"("unit": "patient")", R"("unit": "image")")})
+        EXPECT_TRUE(names(other, "certificate.json"));
+}
+
 TEST(Release, ShowsNoNumberOfUnitsUnderAddRemove)
 {
     auto plan = plan_of();

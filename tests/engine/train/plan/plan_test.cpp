@@ -133,6 +133,47 @@ TEST(Plan, RefusesWhatTheClipperCannotDo)
     }
 }
 
+PlanRequest patients()
+{
+    PlanRequest request = digits();
+    request.keys = {.label = "folder", .unit = "column:patient"};
+    request.unit = "patient";
+    return request;
+}
+
+TEST(Plan, CallsAUnitWhatItsKeyTellsApart)
+{
+    EXPECT_TRUE(make_plan(patients()));
+    const auto refused = [](void (*change)(PlanRequest&)) {
+        PlanRequest request = patients();
+        change(request);
+        const auto plan = make_plan(request);
+        return !plan && plan.error().code == ErrorCode::InvalidArgument
+            && !plan.error().hint.empty();
+    };
+    EXPECT_TRUE(refused([](PlanRequest& r) { r.unit = "image"; }));
+    EXPECT_TRUE(refused([](PlanRequest& r) { r.keys.unit = "file"; }));
+    EXPECT_TRUE(refused([](PlanRequest& r) { r.keys.unit = "patient"; }));
+    EXPECT_TRUE(refused([](PlanRequest& r) { r.keys.label = "column:"; }));
+    EXPECT_TRUE(refused([](PlanRequest& r) { r.unit = "one patient"; })); // no name for a ledger
+    EXPECT_TRUE(refused([](PlanRequest& r) { r.noise_multiplicity = 0; }));
+    EXPECT_TRUE(refused([](PlanRequest& r) { r.images_per_unit = -1; }));
+}
+
+TEST(Plan, KeepsAboutAsManyRowsInAPassWhateverAUnitHolds)
+{
+    const auto plan_with = [](PlanRequest request, std::int64_t images, std::int64_t draws) {
+        request.images_per_unit = images;
+        request.noise_multiplicity = draws;
+        return make_plan(request).value();
+    };
+    EXPECT_EQ(plan_with(digits(), 0, 1).micro_batch, 256);
+    EXPECT_EQ(rows_per_unit(plan_with(patients(), 0, 1)), 4); // four images of a patient
+    EXPECT_EQ(plan_with(patients(), 0, 1).micro_batch, 64);
+    EXPECT_EQ(plan_with(patients(), 3, 4).micro_batch, 21);
+    EXPECT_EQ(plan_with(patients(), 1024, 1).micro_batch, 1);
+}
+
 TEST(Plan, RefusesAFileWhoseNumbersDisagree)
 {
     auto json = make_plan(digits())->to_json();
