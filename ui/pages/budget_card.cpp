@@ -12,6 +12,7 @@
 #include <cmath>
 
 #include "engine/privacy/explain.h"
+#include "ui/models/unit_words.h"
 #include "ui/widgets/epsilon_slider.h"
 #include "ui/widgets/text.h"
 #include "ui/widgets/theme.h"
@@ -105,8 +106,9 @@ void BudgetCard::refresh()
         for (int i = 0; i < delta_->count(); ++i)
             if (std::abs(delta_->itemData(i).toDouble() - request.delta) < 1e-3 * request.delta)
                 delta_->setCurrentIndex(i);
-        deltaNote_->setText(request.delta == 0.0 ? tr("by rule, %1 images").arg(countText(units))
-                                                 : tr("your choice"));
+        deltaNote_->setText(request.delta == 0.0
+                                ? tr("by rule, %1").arg(unitCount(units, request.unit))
+                                : tr("your choice"));
     } else {
         delta_->addItem(request.delta > 0.0 ? QString::fromStdString(privacy::one_in(request.delta))
                                             : tr("from the number"),
@@ -114,8 +116,9 @@ void BudgetCard::refresh()
         deltaNote_->setText({});
     }
     const QString rule =
-        tr("At most 1 in a million and a tenth of 1 in the number of images, rounded down "
-           "to a power of ten.");
+        tr("At most 1 in a million and a tenth of 1 in the number of %1, rounded down to a power "
+           "of ten.")
+            .arg(unitPlural(request.unit));
     deltaNote_->setToolTip(rule);
     if (delta_->isEnabled()) delta_->setToolTip(rule);
     const double epsilon = request.epsilon;

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What the plan costs in steps, noise, time and memory, why there is none, and the knobs that may
-// be turned by hand.
+// What the plan costs in steps, noise, time and memory, and why there is none. The knobs are in
+// AdjustPanel.
 
 #pragma once
 
 #include "ui/models/studio.h"
 #include "ui/widgets/card.h"
 
-class QCheckBox;
 class QLabel;
-class QSpinBox;
 
 namespace velamen::ui {
 
@@ -25,20 +23,17 @@ public:
 
     void refresh();
 
+Q_SIGNALS:
+    void adjustRequested();
+
 private:
-    void setAdjustments();
+    QString note() const;
 
     Studio& studio_;
-    FactsTable* costs_ = nullptr;
-    QLabel* costNote_ = nullptr;
-    QWidget* adjustRow_ = nullptr;
-    QSpinBox* stepCount_ = nullptr;
-    QSpinBox* batch_ = nullptr;
-    QCheckBox* clippedFraction_ = nullptr;
-    QCheckBox* warmStart_ = nullptr;
-    QCheckBox* hardened_ = nullptr;
-    Notice* problem_ = nullptr;
-    bool isRefreshing_ = false;
+    FactsTable* costs_;
+    QLabel* adjusted_;
+    QLabel* note_;
+    Notice* problem_;
 };
 
 } // namespace velamen::ui

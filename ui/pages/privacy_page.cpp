@@ -10,6 +10,7 @@
 #include <QVBoxLayout>
 
 #include "engine/privacy/explain.h"
+#include "ui/pages/adjust_panel.h"
 #include "ui/pages/budget_card.h"
 #include "ui/pages/confirm_panel.h"
 #include "ui/pages/cost_card.h"
@@ -21,7 +22,7 @@
 namespace velamen::ui {
 namespace {
 
-enum Step { Choose, Confirm };
+enum Step { Choose, Adjust, Confirm };
 
 } // namespace
 
@@ -53,12 +54,15 @@ PrivacyPage::PrivacyPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
     explain_ = new ExplainCard(choose);
     columns->addWidget(explain_, 14);
     steps_->addWidget(choose);
+    adjust_ = new AdjustPanel(studio, dialogs, steps_);
+    steps_->addWidget(adjust_);
     confirm_ = new ConfirmPanel(studio, dialogs, steps_);
     steps_->addWidget(confirm_);
     body()->addWidget(steps_, 1);
 
     connect(next_, &QPushButton::clicked, this, &PrivacyPage::goOn);
-    connect(back_, &QPushButton::clicked, this, [this] { showConfirmation(false); });
+    connect(back_, &QPushButton::clicked, this, [this] { showStep(Choose); });
+    connect(cost_, &CostCard::adjustRequested, this, [this] { showStep(Adjust); });
     connect(confirm_, &ConfirmPanel::changed, this, &PrivacyPage::refreshActions);
     connect(&studio_, &Studio::planChanged, this, &PrivacyPage::refresh);
     connect(&studio_, &Studio::sourceChanged, this, &PrivacyPage::refresh);
@@ -66,7 +70,7 @@ PrivacyPage::PrivacyPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
     connect(&studio_, &Studio::runStateChanged, this, &PrivacyPage::refresh);
     connect(&studio_, &Studio::projectChanged, this, [this] {
         confirm_->reset();
-        showConfirmation(false);
+        showStep(Choose);
         refresh();
     });
     refresh();
@@ -84,18 +88,18 @@ void PrivacyPage::goOn()
         Q_EMIT pageRequested(QStringLiteral("train"));
         return;
     }
-    if (steps_->currentIndex() == Choose) {
+    if (steps_->currentIndex() != Confirm) {
         confirm_->reset();
-        showConfirmation(true);
+        showStep(Confirm);
         return;
     }
     confirm_->confirm();
     if (studio_.isConfirmed()) Q_EMIT pageRequested(QStringLiteral("train"));
 }
 
-void PrivacyPage::showConfirmation(bool shown)
+void PrivacyPage::showStep(int step)
 {
-    steps_->setCurrentIndex(shown ? Confirm : Choose);
+    steps_->setCurrentIndex(step);
     confirm_->refresh();
     refreshActions();
 }
@@ -105,6 +109,7 @@ void PrivacyPage::refresh()
     unit_->refresh();
     budget_->refresh();
     cost_->refresh();
+    adjust_->refresh();
     refreshClaim();
     if (steps_->currentIndex() == Confirm && !studio_.plan() && !studio_.isPlanning())
         steps_->setCurrentIndex(Choose);
@@ -120,18 +125,20 @@ void PrivacyPage::refreshClaim()
     if (delta <= 0.0 && request.public_units > 0)
         delta = privacy::default_delta(request.public_units).value();
     explain_->setClaim(request.epsilon, delta,
-                       studio_.forecast() ? studio_.forecast()->attacker_rate : 0.0);
+                       studio_.forecast() ? studio_.forecast()->attacker_rate : 0.0, request.unit);
 }
 
 void PrivacyPage::refreshActions()
 {
     const bool isConfirming = steps_->currentIndex() == Confirm;
     const bool isConfirmed = studio_.isConfirmed();
-    back_->setVisible(isConfirming);
-    setSubtitle(isConfirmed ? tr("Confirmed. Any change takes the confirmation back.")
-                    : isConfirming
-                    ? tr("Read it once more; this is what the certificate will say")
-                    : tr("What may be learned about one image from everything you release"));
+    back_->setVisible(steps_->currentIndex() != Choose);
+    setSubtitle(isConfirmed        ? tr("Confirmed. Any change takes the confirmation back.")
+                    : isConfirming ? tr("Read it once more; this is what the certificate will say")
+                    : steps_->currentIndex() == Adjust
+                    ? tr("Everything here has a good value by rule")
+                    : tr("What may be learned about one %1 from everything you release")
+                          .arg(QString::fromStdString(studio_.request().unit)));
     next_->setText(isConfirmed        ? tr("Continue to training")
                        : isConfirming ? tr("Confirm this plan")
                                       : tr("Continue to confirm"));

@@ -14,6 +14,7 @@ class QStackedWidget;
 
 namespace velamen::ui {
 
+class AdjustPanel;
 class BudgetCard;
 class ConfirmPanel;
 class CostCard;
@@ -31,7 +32,7 @@ protected:
 
 private:
     void goOn();
-    void showConfirmation(bool shown);
+    void showStep(int step);
     void refresh();
     void refreshClaim();
     void refreshActions();
@@ -44,6 +45,7 @@ private:
     BudgetCard* budget_;
     CostCard* cost_;
     ExplainCard* explain_;
+    AdjustPanel* adjust_;
     ConfirmPanel* confirm_;
 };
 
