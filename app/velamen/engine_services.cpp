@@ -2,37 +2,92 @@
 
 #include "app/velamen/engine_services.h"
 
+#include <functional>
+#include <map>
+#include <numeric>
+#include <utility>
+
 #include "app/wiring.h"
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/io/safetensors.h"
 
 namespace velamen::app {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<data::Manifest> scan(const fs::path& source, const data::Keys& keys, const std::string& unit,
+                            std::stop_token stop,
+                            const std::function<void(std::int64_t, std::int64_t)>& progress)
+{
+    return scanSource(source, std::move(stop), progress, {.keys = keys, .unit = unit});
+}
+
+Result<ui::KeySuggestion> suggestKeys(const fs::path& source)
+{
+    VELAMEN_ASSIGN(const auto opened, data::Source::open(source));
+    ui::KeySuggestion suggestion;
+    VELAMEN_ASSIGN(suggestion.columns, data::metadata_columns(*opened));
+    VELAMEN_ASSIGN(const auto found, data::suggested_keys(*opened));
+    if (found) {
+        suggestion.keys = found->keys;
+        suggestion.unit = found->unit;
+    }
+    return suggestion;
+}
+
+/// From the headers alone: a fingerprint of the weights for each choice would take minutes.
+Result<ui::SelectionCount> countSelection(const fs::path& checkpoint, const std::string& selection,
+                                          bool trainsConditioner)
+{
+    constexpr const char* kConditioner = "class_embedder/";
+    std::map<std::string, std::int64_t> sizes;
+    for (const auto& [part, weights] : {std::pair{"unet/", "diffusion_pytorch_model.safetensors"},
+                                        std::pair{kConditioner, "model.safetensors"}}) {
+        VELAMEN_ASSIGN(const auto file, io::SafetensorsFile::open(checkpoint / part / weights));
+        for (const io::TensorView& tensor : file.tensors())
+            sizes[part + tensor.name] = std::accumulate(tensor.shape.begin(), tensor.shape.end(),
+                                                        std::int64_t{1}, std::multiplies<>());
+    }
+    std::vector<std::string> names;
+    ui::SelectionCount count;
+    for (const auto& [name, size] : sizes) {
+        names.push_back(name);
+        count.total += size;
+    }
+    VELAMEN_ASSIGN(const auto trained, checkpoint::select_tensors(names, selection, true));
+    for (const std::string& name : trained)
+        if (trainsConditioner || !name.starts_with(kConditioner)) count.trained += sizes.at(name);
+    return count;
+}
+
+} // namespace
 
 ui::Services engineServices(const std::filesystem::path& executable)
 {
     const Resources resources = findResources(executable);
     ui::Services services;
-    services.scan = [](const std::filesystem::path& source, std::stop_token stop,
-                       const data::ScanProgress& progress) {
-        return scanSource(source, std::move(stop), progress);
-    };
+    services.scan = scan;
+    services.suggestKeys = suggestKeys;
     services.thumbnail = thumbnail;
-    services.inspect = [](const std::filesystem::path& checkpoint, const std::string& selection) {
+    services.inspect = [](const fs::path& checkpoint, const std::string& selection, bool) {
         return checkpoint::inspect(checkpoint, selection);
     };
+    services.countSelection = countSelection;
     services.makePlan = train::make_plan;
     services.forecast = [](const train::TrainingPlan& plan, bool measured) {
         return measured ? train::measure(plan) : train::forecast(plan);
     };
-    services.startRun = [](const train::TrainingPlan& plan,
-                           const std::filesystem::path& runFolder) {
+    services.startRun = [](const train::TrainingPlan& plan, const fs::path& runFolder) {
         return train::start_private_run(plan, runFolder);
     };
-    services.resumeRun = [](const std::filesystem::path& runFolder) {
+    services.resumeRun = [](const fs::path& runFolder) {
         return train::resume_private_run(runFolder);
     };
     services.openGeneration = generate::GenerationSession::open;
-    services.writeRelease = [](const std::filesystem::path& runFolder,
-                               std::vector<release::ReleaseImage> images,
-                               const std::filesystem::path& zip,
+    services.writeRelease = [](const fs::path& runFolder, std::vector<release::ReleaseImage> images,
+                               const fs::path& zip,
                                std::stop_token stop) -> Result<release::ReleaseSummary> {
         VELAMEN_ASSIGN(auto request, releaseRequestOf(runFolder));
         request.images = std::move(images);

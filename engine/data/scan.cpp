@@ -319,6 +319,20 @@ Result<Manifest> Source::scan(const ScanOptions& options, std::stop_token stop,
     return Scan(*this, options).run(stop, progress);
 }
 
+Result<std::vector<std::string>> metadata_columns(Source& source)
+{
+    std::vector<Problem> problems;
+    VELAMEN_ASSIGN(auto names, source.list({}, problems));
+    const Listing listing = listed(std::move(names), source.is_zip());
+    VELAMEN_ASSIGN(const auto metadata, find_metadata(source, listing));
+    std::vector<std::string> columns;
+    const std::size_t count = metadata ? metadata->table().columns() : 0;
+    for (std::size_t i = 0; i < count; ++i)
+        if (metadata->table().name(i) != kFileColumn)
+            columns.emplace_back(metadata->table().name(i));
+    return columns;
+}
+
 Result<std::optional<SuggestedKeys>> suggested_keys(Source& source)
 {
     std::vector<Problem> problems;

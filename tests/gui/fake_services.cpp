@@ -23,6 +23,7 @@ namespace velamen::test {
 namespace {
 
 constexpr std::int64_t kStepsPerLine = 32;
+constexpr double kWarmNoise = 1.012; ///< what a warm start costs the steps, as a factor
 
 void rest(int microseconds)
 {
@@ -84,6 +85,7 @@ public:
                 rest(options_.encodeMicroseconds * 100);
             }
         }
+        if (plan_.privacy.noise_votes > 0.0) observer.on_class_mapping(votes());
         progress.phase = train::Phase::Training;
         progress.total = plan_.privacy.steps;
         progress.peak_gigabytes = 1.1;
@@ -142,6 +144,16 @@ public:
     }
 
 private:
+    train::ClassMapping votes() const
+    {
+        train::ClassMapping mapping;
+        for (const std::string& name : plan_.classes)
+            mapping.rows.push_back(
+                {name, {{"lower_o", 0.6}, {"upper_O", 0.3}, {"upper_Q", 0.07}, {"lower_c", 0.03}}});
+        mapping.rows.back().parts.clear();
+        return mapping;
+    }
+
     train::SampleRow samples(std::int64_t step) const
     {
         train::SampleRow row;
@@ -214,28 +226,51 @@ private:
     std::vector<std::string> classes_;
 };
 
+/// Image i of all belongs to patient i modulo (patients), but the first hundred patients have one
+/// image each: between 1 and many.
+std::int64_t patientOf(std::int64_t image, std::int64_t patients)
+{
+    const std::int64_t lonely = std::min<std::int64_t>(100, patients - 1);
+    return image < lonely ? image : lonely + (image - lonely) % (patients - lonely);
+}
+
+void addUnits(const FakeOptions& options, const data::Keys& keys, data::Manifest& manifest)
+{
+    const auto images = static_cast<std::int64_t>(manifest.images.size());
+    if (keys.unit != "file") manifest.units.resize(static_cast<std::size_t>(options.patients));
+    for (std::int64_t i = 0; i < images; ++i)
+        if (keys.unit == "file")
+            manifest.units.push_back({{i}});
+        else
+            manifest.units[static_cast<std::size_t>(patientOf(i, options.patients))]
+                .images.push_back(i);
+}
+
 Result<data::Manifest> fakeScan(const FakeOptions& options, const std::filesystem::path& source,
-                                const std::stop_token& stop,
+                                const data::Keys& keys, const std::stop_token& stop,
                                 const std::function<void(std::int64_t, std::int64_t)>& progress)
 {
     if (source.string().find("missing") != std::string::npos)
         return fail(ErrorCode::NotFound, "There is no image in this folder.",
                     "Choose a folder whose subfolders hold the images of one class each.");
+    if (keys.unit != "file" && (keys.unit != "column:patient" || options.patients == 0))
+        return fail(ErrorCode::InvalidArgument,
+                    "No image has a value for the key " + keys.unit + ".",
+                    "Choose another key for the unit.");
     data::Manifest manifest;
     manifest.path = source;
     const std::int64_t total = 10 * options.imagesPerClass;
     for (int digit = 0; digit < 10; ++digit) {
         manifest.classes.push_back(std::to_string(digit));
         manifest.class_counts.push_back(options.imagesPerClass);
-        for (std::int64_t i = 0; i < options.imagesPerClass; ++i) {
-            manifest.units.push_back({{static_cast<std::int64_t>(manifest.images.size())}});
+        for (std::int64_t i = 0; i < options.imagesPerClass; ++i)
             manifest.images.push_back(
                 {std::to_string(digit) + "/" + std::to_string(i) + ".png", digit});
-        }
         if (stop.stop_requested()) return fail(ErrorCode::Cancelled, "Cancelled.");
         progress(static_cast<std::int64_t>(manifest.images.size()), total);
         rest(20'000);
     }
+    addUnits(options, keys, manifest);
     manifest.problems.push_back({data::ProblemKind::TooSmall, "3/17.png",
                                  "It is smaller than 32 pixels and was enlarged.", false});
     manifest.problems.push_back(
@@ -243,20 +278,46 @@ Result<data::Manifest> fakeScan(const FakeOptions& options, const std::filesyste
     return manifest;
 }
 
-Result<checkpoint::Inspection> fakeInspection(const std::string& selection)
+ui::KeySuggestion fakeSuggestion(const FakeOptions& options)
 {
+    if (options.patients == 0) return {};
+    return {
+        {.label = "folder", .unit = "column:patient"}, "patient", {"file_name", "patient", "age"}};
+}
+
+constexpr std::int64_t kTotalParameters = 4'610'000;
+constexpr std::int64_t kTableParameters = 13'824;
+
+Result<ui::SelectionCount> fakeCount(const std::string& selection, bool trainsConditioner)
+{
+    static const std::map<std::string, std::int64_t> known{{"attention", 1'580'000},
+                                                           {"attention:from=2", 1'264'000},
+                                                           {"qkvo", 412'288},
+                                                           {"full", kTotalParameters},
+                                                           {"lora:8", 61'440}};
+    const auto found = known.find(selection);
+    if (found == known.end())
+        return fail(ErrorCode::Unsupported, "this checkpoint has no " + selection,
+                    "choose another");
+    return ui::SelectionCount{found->second - (trainsConditioner ? 0 : kTableParameters),
+                              kTotalParameters};
+}
+
+Result<checkpoint::Inspection> fakeInspection(const std::string& selection, bool trainsConditioner)
+{
+    VELAMEN_ASSIGN(const auto count, fakeCount(selection, trainsConditioner));
     checkpoint::Inspection found;
     found.family = "class-conditional latent diffusion (UNet2DConditionModel)";
     found.components = {{"unet", "UNet2DConditionModel", 254, 4'590'000, "F32", 18'360'000},
                         {"vae", "AutoencoderKL", 130, 1'210'000, "F32", 4'840'000},
-                        {"class_embedder", "ClassEmbedder", 1, 13'824, "F32", 55'296}};
+                        {"class_embedder", "ClassEmbedder", 1, kTableParameters, "F32", 55'296}};
     for (const std::string level :
          {"down_blocks.0", "down_blocks.1", "mid_block", "up_blocks.0", "up_blocks.1"}) {
-        found.blocks.push_back({level + ".resnets.0", 12, 310'000, selection == "all"});
+        found.blocks.push_back({level + ".resnets.0", 12, 310'000, selection == "full"});
         found.blocks.push_back({level + ".attentions.0", 20, 316'000, true});
     }
-    found.total_parameters = 4'610'000;
-    found.trained_parameters = selection == "all" ? 4'610'000 : 1'580'000;
+    found.total_parameters = count.total;
+    found.trained_parameters = count.trained;
     found.dead_parameters = 128;
     found.sha256 = core::sha256_hex(std::string_view("letters"));
     found.card.name = "letters";
@@ -269,18 +330,34 @@ Result<checkpoint::Inspection> fakeInspection(const std::string& selection)
 Result<train::TrainingPlan> fakePlan(const FakeOptions& options, const train::PlanRequest& request)
 {
     if (request.public_units < 100)
-        return fail(ErrorCode::Refused, "Fewer than 100 images cannot be protected usefully.",
-                    "Give the number of images, at least 100.");
+        return fail(ErrorCode::Refused, "Fewer than 100 units cannot be protected usefully.",
+                    "Give their number, at least 100.");
     train::TrainingPlan plan;
     plan.checkpoint = request.checkpoint;
     plan.source = request.source;
     plan.classes = request.classes;
     plan.selection = request.selection;
+    plan.keys = request.keys;
+    plan.train_conditioner = request.train_conditioner;
+    plan.precision = request.precision;
+    plan.memory_limit = request.memory_limit;
+    plan.public_source = request.public_source;
+    plan.optimiser.rule = request.rule;
+    plan.optimiser.clipping = request.clipping;
+    plan.optimiser.noise_multiplicity = request.noise_multiplicity;
+    plan.optimiser.public_batch = request.public_batch;
     auto& privacy = plan.privacy;
     privacy.epsilon = request.epsilon;
     privacy.delta =
         request.delta > 0.0 ? request.delta : privacy::default_delta(request.public_units).value();
     privacy.neighbours = request.neighbours;
+    privacy.unit = request.unit;
+    privacy.images_per_unit = request.images_per_unit > 0 ? request.images_per_unit
+        : request.unit == "image"                         ? 1
+                                                          : 4;
+    privacy.hardened = request.hardened;
+    if (request.warm_start) privacy.noise_warm_start = 10.0;
+    if (request.class_votes) privacy.noise_votes = 100.0;
     privacy.public_units = request.public_units;
     privacy.expected_batch = request.expected_batch > 0
         ? request.expected_batch
@@ -293,8 +370,9 @@ Result<train::TrainingPlan> fakePlan(const FakeOptions& options, const train::Pl
     VELAMEN_ASSIGN(const auto rate, privacy::SamplingRate::create(privacy.rate));
     VELAMEN_ASSIGN(const auto steps, privacy::Steps::create(privacy.steps));
     VELAMEN_ASSIGN(const auto noise, privacy::calibrate_noise(epsilon, delta, rate, steps));
-    privacy.noise_effective = noise.value();
-    privacy.noise_gradient = noise.value() * 1.02;
+    const bool isWarm = request.warm_start || request.class_votes;
+    privacy.noise_effective = noise.value() * (isWarm ? kWarmNoise : 1.0);
+    privacy.noise_gradient = privacy.noise_effective * 1.02;
     plan.sample_every = std::max<std::int64_t>(1, privacy.steps / 8);
     return plan;
 }
@@ -306,8 +384,12 @@ train::Forecast fakeForecast(const train::TrainingPlan& plan, bool measured)
     forecast.epsilon_rdp = plan.privacy.epsilon * 1.09;
     forecast.epsilon_no_sampling = plan.privacy.epsilon * 14.0;
     forecast.attacker_rate = std::min(1.0, 0.01 * std::exp(plan.privacy.epsilon));
+    if (plan.privacy.noise_warm_start > 0.0 || plan.privacy.noise_votes > 0.0) {
+        forecast.epsilon_warm_start = 0.16 * plan.privacy.epsilon;
+        forecast.noise_without_warm_start = plan.privacy.noise_effective / kWarmNoise;
+    }
     forecast.trained_parameters = 1'580'000;
-    forecast.total_parameters = 4'610'000;
+    forecast.total_parameters = kTotalParameters;
     if (measured) {
         forecast.seconds = 2.1 * static_cast<double>(plan.privacy.steps);
         forecast.gigabytes = 1.1;
@@ -364,16 +446,24 @@ ui::Services fakeServices(const FakeOptions& options)
     ui::Services services;
     services.demoCheckpoint = "/demo/letters";
     services.demoSource = "/demo/digits.zip";
-    services.scan = [options](const auto& source, std::stop_token stop, const auto& progress) {
-        return fakeScan(options, source, stop, progress);
+    services.scan = [options](const auto& source, const data::Keys& keys, const std::string&,
+                              std::stop_token stop, const auto& progress) {
+        return fakeScan(options, source, keys, stop, progress);
+    };
+    services.suggestKeys = [options](const auto&) -> Result<ui::KeySuggestion> {
+        return fakeSuggestion(options);
     };
     services.thumbnail = [](const auto&, const std::string& name,
                             int size) -> Result<image::Image> {
         return drawnDigit(name.front() - '0', std::hash<std::string>{}(name) % 1000, size);
     };
-    services.inspect = [](const auto&, const std::string& selection) {
+    services.inspect = [](const auto&, const std::string& selection, bool trainsConditioner) {
         rest(50'000);
-        return fakeInspection(selection);
+        return fakeInspection(selection, trainsConditioner);
+    };
+    services.countSelection = [](const auto&, const std::string& selection,
+                                 bool trainsConditioner) {
+        return fakeCount(selection, trainsConditioner);
     };
     services.makePlan = [options](const auto& request) { return fakePlan(options, request); };
     services.forecast = [](const auto& plan, bool measured) -> Result<train::Forecast> {

@@ -20,6 +20,8 @@ struct FakeOptions {
     int imageMicroseconds = 4000; ///< how long a generated image takes
     std::int64_t failsAtStep = 0; ///< the run ends in an error there; 0: never
     std::int64_t haltsAtStep = 0; ///< the run waits there until it is stopped; 0: never
+    /// Of "column:patient", which is suggested when there are some; 0: there is no table.
+    std::int64_t patients = 0;
 };
 
 /// Keeps what its runs wrote in memory: runs, ledgers and plans live as long as the returned

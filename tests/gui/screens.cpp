@@ -52,7 +52,8 @@ int main(int argc, char** argv)
     const bool isDark = argc > 2 && qstrcmp(argv[2], "dark") == 0;
     ui::applyTheme(application, isDark ? ui::Appearance::Dark : ui::Appearance::Light);
 
-    test::StudioWindow made(test::fakeServices({.stepMicroseconds = 8000, .haltsAtStep = 312}));
+    test::StudioWindow made(test::fakeServices(
+        {.imagesPerClass = 346, .stepMicroseconds = 8000, .haltsAtStep = 312, .patients = 361}));
     auto& window = made.window;
     auto& studio = made.studio;
     window.resize(1280, 800);
@@ -77,6 +78,17 @@ int main(int argc, char** argv)
     settle(20'000, [&] { return studio.plan().has_value(); });
     settle(2500);
     shoot("privacy", "4-privacy");
+    click(window, "privacy.adjust");
+    click(window, "privacy.warm");
+    click(window, "privacy.votes");
+    settle(20'000, [&] { return studio.plan().has_value(); });
+    settle(2500);
+    shoot("privacy", "4-privacy-adjust");
+    click(window, "privacy.back");
+    shoot("privacy", "4-privacy-adjusted");
+    click(window, "privacy.next");
+    shoot("privacy", "4-privacy-confirm");
+    click(window, "privacy.back");
     shoot("train", "5-train-unconfirmed");
     studio.confirmPlan();
     shoot("train", "5-train-ready");
@@ -85,6 +97,9 @@ int main(int argc, char** argv)
     window.grab().save(out.filePath("5-train-preparing.png"));
     settle(30'000, [&] { return !studio.points().empty() && studio.points().back().step >= 312; });
     shoot("train", "5-train-running");
+    click(window, "train.votes");
+    shoot("train", "5-train-votes");
+    click(window, "train.votes");
     studio.stopRun();
     settle(5000, [&] { return !studio.isRunActive() && studio.lastRun(); });
     shoot("train", "5-train-stopped");

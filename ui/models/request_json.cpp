@@ -8,6 +8,72 @@
 
 namespace velamen::ui {
 
+namespace {
+
+void addMethod(io::Json& json, const train::PlanRequest& request)
+{
+    io::Json& keys = json["keys"];
+    keys["label"] = request.keys.label;
+    keys["unit"] = request.keys.unit;
+    json["unit"] = request.unit;
+    json["images_per_unit"] = request.images_per_unit;
+    json["noise_multiplicity"] = request.noise_multiplicity;
+    json["train_conditioner"] = request.train_conditioner;
+    json["release_clipped_fraction"] = request.release_clipped_fraction;
+    json["hardened"] = request.hardened;
+    json["warm_start"] = request.warm_start;
+    json["class_votes"] = request.class_votes;
+    json["rule"] = request.rule;
+    json["clipping"] = request.clipping;
+    json["precision"] = request.precision;
+    json["memory_limit"] = request.memory_limit;
+    json["public_source"] = request.public_source.string();
+    json["public_batch"] = request.public_batch;
+}
+
+void readFlag(const io::Json& json, const char* key, bool& value)
+{
+    const io::Json* found = json.find(key);
+    if (found && found->if_bool()) value = *found->if_bool();
+}
+
+void readText(const io::Json& json, const char* key, std::string& value)
+{
+    value = json.text_or(key, value).value_or(value);
+}
+
+void readInteger(const io::Json& json, const char* key, std::int64_t& value)
+{
+    value = json.integer_or(key, value).value_or(value);
+}
+
+void readMethod(const io::Json& json, train::PlanRequest& request)
+{
+    if (const io::Json* keys = json.find("keys")) {
+        readText(*keys, "label", request.keys.label);
+        readText(*keys, "unit", request.keys.unit);
+    }
+    readText(json, "unit", request.unit);
+    readInteger(json, "images_per_unit", request.images_per_unit);
+    readInteger(json, "noise_multiplicity", request.noise_multiplicity);
+    readFlag(json, "train_conditioner", request.train_conditioner);
+    readFlag(json, "release_clipped_fraction", request.release_clipped_fraction);
+    readFlag(json, "hardened", request.hardened);
+    readFlag(json, "warm_start", request.warm_start);
+    readFlag(json, "class_votes", request.class_votes);
+    readText(json, "rule", request.rule);
+    readText(json, "clipping", request.clipping);
+    readText(json, "precision", request.precision);
+    request.memory_limit =
+        json.number_or("memory_limit", request.memory_limit).value_or(request.memory_limit);
+    std::string folder;
+    readText(json, "public_source", folder);
+    request.public_source = folder;
+    readInteger(json, "public_batch", request.public_batch);
+}
+
+} // namespace
+
 io::Json toJson(const Draft& draft)
 {
     io::Json json = io::Json::object();
@@ -20,6 +86,8 @@ io::Json toJson(const Draft& draft)
     json["expected_batch"] = draft.request.expected_batch;
     json["steps"] = draft.request.steps;
     json["selection"] = draft.request.selection;
+    addMethod(json, draft.request);
+    json["unit_key"] = draft.unitKey;
     if (draft.unitsArePublic) json["units_are_public"] = *draft.unitsArePublic;
     io::Json& generation = json["generation"];
     generation["seed"] = std::to_string(draft.generation.seed); // 64 bits, unsigned
@@ -45,6 +113,8 @@ Draft draftFrom(const io::Json& json)
     request.expected_batch = json.integer_or("expected_batch", 0).value_or(0);
     request.steps = json.integer_or("steps", 0).value_or(0);
     request.selection = json.text_or("selection", request.selection).value_or(request.selection);
+    readMethod(json, request);
+    readText(json, "unit_key", draft.unitKey);
     if (const io::Json* answer = json.find("units_are_public"); answer && answer->if_bool())
         draft.unitsArePublic = *answer->if_bool();
     if (const io::Json* saved = json.find("generation")) {

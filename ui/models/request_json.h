@@ -6,6 +6,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "engine/generate/generation.h"
 #include "engine/io/json.h"
@@ -14,7 +15,8 @@
 namespace velamen::ui {
 
 struct Draft {
-    train::PlanRequest request; ///< without paths and classes: those come from project and scan
+    train::PlanRequest request; ///< without source, checkpoint and classes: see project and scan
+    std::string unitKey;        ///< the last key that told more than images apart; may be empty
     std::optional<bool> unitsArePublic;
     generate::GenerationRequest generation; ///< settings only, no classes and seeds
 };

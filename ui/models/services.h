@@ -11,9 +11,11 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/core/result.h"
+#include "engine/data/keys.h"
 #include "engine/data/source.h"
 #include "engine/generate/generation.h"
 #include "engine/release/release.h"
@@ -23,17 +25,37 @@
 
 namespace velamen::ui {
 
+/// What the names and the table of a source suggest, without a look at any image.
+struct KeySuggestion {
+    data::Keys keys;                  ///< unit "file": nothing that looks like a patient
+    std::string unit = "image";       ///< what keys.unit tells apart
+    std::vector<std::string> columns; ///< of metadata.csv; empty without one
+};
+
+/// How many parameters a selection trains.
+struct SelectionCount {
+    std::int64_t trained = 0;
+    std::int64_t total = 0; ///< of the UNet and the conditioner
+};
+
 struct Services {
-    std::function<Result<data::Manifest>(const std::filesystem::path& source, std::stop_token,
-                                         std::function<void(std::int64_t, std::int64_t)>)>
+    std::function<Result<data::Manifest>(
+        const std::filesystem::path& source, const data::Keys& keys, const std::string& unit,
+        std::stop_token, std::function<void(std::int64_t, std::int64_t)>)>
         scan;
+    std::function<Result<KeySuggestion>(const std::filesystem::path& source)> suggestKeys;
     /// A private thumbnail, `size` pixels square.
     std::function<Result<image::Image>(const std::filesystem::path& source, const std::string& name,
                                        int size)>
         thumbnail;
     std::function<Result<checkpoint::Inspection>(const std::filesystem::path& checkpoint,
-                                                 const std::string& selection)>
+                                                 const std::string& selection,
+                                                 bool trainsConditioner)>
         inspect;
+    /// InvalidArgument when the checkpoint has nothing of that selection.
+    std::function<Result<SelectionCount>(const std::filesystem::path& checkpoint,
+                                         const std::string& selection, bool trainsConditioner)>
+        countSelection;
     std::function<Result<train::TrainingPlan>(const train::PlanRequest&)> makePlan;
     std::function<Result<train::Forecast>(const train::TrainingPlan&, bool measured)> forecast;
     std::function<Result<std::unique_ptr<train::TrainingSession>>(

@@ -44,6 +44,15 @@ public:
     void chooseSource(const std::filesystem::path& path); ///< starts a scan
     bool isScanning() const;
     void cancelScan();
+    /// Where class and unit are found. A change of the unit's key changes the unit: "image" for
+    /// kFileKey, else the unit that was, "patient" when that was the image. Starts a scan.
+    const data::Keys& keys() const;
+    void setKeys(const data::Keys& keys);
+    /// Empty until the source was looked at.
+    const std::optional<KeySuggestion>& keySuggestion() const;
+    /// What tells units of several images apart: the chosen key, else the one that was chosen
+    /// before, else the suggested one. Empty: nothing is known.
+    std::string knownUnitKey() const;
     const std::optional<data::Manifest>& manifest() const;
     /// Answered by thumbnailReady, in a random public order per class.
     void requestThumbnails(int count);
@@ -53,13 +62,20 @@ public:
     void chooseCheckpoint(const std::filesystem::path& folder); ///< starts an inspection
     QString selection() const;
     void setSelection(const QString& selection);
+    void setTrainsConditioner(bool trains);
     const std::optional<checkpoint::Inspection>& inspection() const;
+    /// Counts what each of these selections would train; answered by selectionCounted().
+    void countSelections(const std::vector<std::string>& selections);
+    /// Nothing: not counted yet. An error: this checkpoint has nothing of that selection.
+    std::optional<Result<SelectionCount>> selectionCount(const std::string& selection) const;
 
     // ---- privacy
     /// The request being edited; setRequest starts a new plan and forecast in the background
     /// (debounced).
     const train::PlanRequest& request() const;
     void setRequest(const train::PlanRequest& request);
+    /// "image", or the word for what knownUnitKey() tells apart (needed for it). Starts a scan.
+    void setUnit(const std::string& unit);
     /// Is the number of units public? Unanswered until the user chose.
     std::optional<bool> unitsArePublic() const;
     void setUnitsArePublic(bool isPublic);
@@ -82,6 +98,8 @@ public:
     const train::Progress& progress() const;
     const std::vector<train::StepPoint>& points() const;
     const std::vector<train::SampleRow>& sampleRows() const;
+    /// What the released votes say that the classes begin as; empty without votes.
+    const std::optional<train::ClassMapping>& classMapping() const;
     const QStringList& eventLog() const;
     std::optional<train::RunRecord> lastRun() const;
     bool canResume() const;
@@ -129,11 +147,13 @@ Q_SIGNALS:
     void scanProgressed(qint64 done, qint64 total);
     void thumbnailReady(int classIndex, const QImage& image);
     void modelChanged();
+    void selectionCounted();
     void planChanged();
     void runStateChanged(velamen::ui::RunState state);
     void progressed();
     void stepped(); ///< points() grew; coalesced to at most 10 per second
     void sampleRowsChanged();
+    void classMappingChanged();
     void eventLogged(const QString& line);
     /// Pause, resume, sample now and stop are each answered, at the latest when the run ends.
     void commandAnswered(const QString& command, bool isAccepted, const QString& reason);

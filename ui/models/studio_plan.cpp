@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "ui/models/studio_state.h"
+#include "ui/models/unit_words.h"
 
 namespace velamen::ui {
 
@@ -46,11 +47,33 @@ bool Studio::isMeasuring() const
 void Studio::setRequest(const train::PlanRequest& request)
 {
     State& s = *state_;
-    const bool isOtherSelection = request.selection != s.request.selection;
+    const bool isOtherConditioner = request.train_conditioner != s.request.train_conditioner;
+    const bool isOtherModel = isOtherConditioner || request.selection != s.request.selection;
+    const bool areOtherKeys = request.keys != s.request.keys;
+    if (areOtherKeys && s.refuseWhileRunning(tr("The images were not changed"))) return;
     s.request = request;
     s.saveSoon();
-    if (isOtherSelection) s.inspect();
+    if (isOtherConditioner) {
+        s.countTask.cancel();
+        s.selectionCounts.clear();
+    }
+    if (isOtherModel) s.inspect();
+    if (areOtherKeys) {
+        s.useKeys(request.keys);
+        s.scan();
+    }
     s.replan();
+}
+
+void Studio::setUnit(const std::string& unit)
+{
+    if (unit == request().unit) return;
+    const std::string key = unit == kImageUnit ? kFileKey : knownUnitKey();
+    if (key.empty()) return;
+    train::PlanRequest changed = request();
+    changed.unit = unit;
+    changed.keys.unit = key;
+    setRequest(changed);
 }
 
 void Studio::setUnitsArePublic(bool isPublic)
@@ -84,7 +107,8 @@ std::optional<Error> Studio::State::missingForPlan() const
     if (checkpoint.empty())
         return missing(tr("No public model is chosen."), tr("Choose one on the Model page."));
     if (!unitsArePublic)
-        return missing(tr("It is not said yet whether the number of images is public."),
+        return missing(tr("It is not said yet whether the number of %1 is public.")
+                           .arg(unitPlural(request.unit)),
                        tr("Answer that question on the Privacy page."));
     return std::nullopt;
 }
@@ -146,7 +170,9 @@ void Studio::State::computePlan()
 // Time and memory do not depend on epsilon or delta: moving the slider measures nothing anew.
 std::string Studio::State::costKey(const train::TrainingPlan& made) const
 {
-    return made.checkpoint.string() + '\n' + made.selection + '\n'
+    return made.checkpoint.string() + '\n' + made.selection
+        + (made.train_conditioner ? "\nconditioner\n" : "\n") + made.precision + '\n'
+        + made.optimiser.clipping + '\n' + std::to_string(made.privacy.images_per_unit) + '\n'
         + std::to_string(made.privacy.expected_batch) + '\n' + std::to_string(made.privacy.steps)
         + '\n' + std::to_string(made.micro_batch) + '\n'
         + std::to_string(made.optimiser.noise_multiplicity)

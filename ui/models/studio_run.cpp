@@ -7,12 +7,14 @@
 #include <QTime>
 
 #include "engine/privacy/composition.h"
-
+#include "ui/models/class_mapping.h"
 #include "ui/models/studio_state.h"
 
 namespace velamen::ui {
 
 namespace {
+
+constexpr std::size_t kLoggedClasses = 20; ///< the page lists all
 
 bool isPreparation(train::Phase phase)
 {
@@ -42,6 +44,10 @@ RunState Studio::runState() const { return state_->runState; }
 const train::Progress& Studio::progress() const { return state_->progress; }
 const std::vector<train::StepPoint>& Studio::points() const { return state_->points; }
 const std::vector<train::SampleRow>& Studio::sampleRows() const { return state_->rows; }
+const std::optional<train::ClassMapping>& Studio::classMapping() const
+{
+    return state_->classMapping;
+}
 const QStringList& Studio::eventLog() const { return state_->eventLog; }
 std::optional<train::RunRecord> Studio::lastRun() const { return state_->lastRun; }
 const std::optional<train::TrainingPlan>& Studio::runPlan() const { return state_->runPlan; }
@@ -101,6 +107,7 @@ void Studio::start()
     }
     s.points.clear();
     s.rows.clear();
+    s.classMapping.reset();
     s.eventLog.clear();
     s.lastRun.reset();
     s.runPlan = s.plan;
@@ -173,6 +180,15 @@ void Studio::State::launch(TrainingWorker::Maker maker, const std::filesystem::p
         log(tr("step %1: samples drawn").arg(row.step));
         Q_EMIT owner.sampleRowsChanged();
     });
+    connect(worker, &TrainingWorker::classesMapped, &owner,
+            [this](const train::ClassMapping& mapping) {
+                classMapping = mapping;
+                for (std::size_t i = 0; i < std::min(kLoggedClasses, mapping.rows.size()); ++i)
+                    log(tr("class %1 ← %2")
+                            .arg(QString::fromStdString(mapping.rows[i].name),
+                                 mappingText(mapping.rows[i])));
+                Q_EMIT owner.classMappingChanged();
+            });
     connect(worker, &TrainingWorker::answered, &owner,
             [this](TrainingWorker::Command command, bool isAccepted, const QString& reason) {
                 onAnswer(command, isAccepted, reason);
@@ -184,6 +200,7 @@ void Studio::State::launch(TrainingWorker::Maker maker, const std::filesystem::p
     Q_EMIT owner.progressed();
     Q_EMIT owner.stepped();
     Q_EMIT owner.sampleRowsChanged();
+    Q_EMIT owner.classMappingChanged();
     worker->start();
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The insides of Studio, shared by its source files (studio.cpp, studio_plan.cpp, studio_run.cpp,
-// studio_release.cpp). Nobody else includes this.
+// The insides of Studio, shared by its source files (studio.cpp, studio_data.cpp, studio_model.cpp,
+// studio_plan.cpp, studio_run.cpp, studio_release.cpp). Nobody else includes this.
 
 #pragma once
 
@@ -35,21 +35,32 @@ struct Studio::State {
     std::unique_ptr<project::Project> project;
     QTimer saveTimer;
 
-    // ---- data (studio.cpp)
+    // ---- data (studio_data.cpp)
+    /// Names and table first, then every image. `isNew`: the suggested keys are taken.
+    void look(bool isNew);
     void scan();
+    void useKeys(const data::Keys& keys);
+    void useManifest(data::Manifest found);
     void nextThumbnails();
     std::filesystem::path source;
     bool isScanning = false;
     std::optional<data::Manifest> manifest;
+    std::optional<KeySuggestion> suggestion;
+    std::string unitKey; ///< the last one chosen that tells more than images apart
+    /// Scans of this source by their keys: going back and forth between units reads nothing anew.
+    std::vector<std::pair<data::Keys, data::Manifest>> scanned;
     std::deque<std::pair<int, std::string>> wantedThumbnails; ///< class, name
     TaskWorker scanTask;
     TaskWorker thumbnailTask;
 
-    // ---- model (studio.cpp)
+    // ---- model (studio_model.cpp)
     void inspect();
     std::filesystem::path checkpoint;
     std::optional<checkpoint::Inspection> inspection;
     TaskWorker inspectTask;
+    std::map<std::string, Result<SelectionCount>>
+        selectionCounts; ///< of checkpoint and conditioner
+    TaskWorker countTask;
 
     // ---- privacy (studio_plan.cpp)
     std::optional<Error> missingForPlan() const;
@@ -84,6 +95,7 @@ struct Studio::State {
     train::Progress progress;
     std::vector<train::StepPoint> points;
     std::vector<train::SampleRow> rows;
+    std::optional<train::ClassMapping> classMapping;
     QStringList eventLog;
     std::filesystem::path runFolder;
     std::optional<train::RunRecord> lastRun;

@@ -43,6 +43,7 @@ private:
     QLabel* earlier_;
     Notice* caution_;
     QCheckBox* unit_;
+    QLabel* unitWords_;
     QCheckBox* classes_;
 };
 

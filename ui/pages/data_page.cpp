@@ -12,10 +12,11 @@
 #include <QVBoxLayout>
 #include <algorithm>
 
+#include "ui/models/unit_words.h"
+#include "ui/pages/keys_card.h"
 #include "ui/widgets/badge.h"
 #include "ui/widgets/bar.h"
 #include "ui/widgets/card.h"
-#include "ui/widgets/facts_table.h"
 #include "ui/widgets/icons.h"
 #include "ui/widgets/image_grid.h"
 #include "ui/widgets/notice.h"
@@ -46,6 +47,8 @@ DataPage::DataPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
     zip_ = makeButton(ButtonRole::Plain, tr("Choose zip…"), QStringLiteral("data.zip"), this);
     addAction(zip_);
     addAction(folder_);
+    keys_ = new KeysCard(studio, this);
+    body()->addWidget(keys_);
     stack_ = new QStackedWidget(this);
     stack_->addWidget(makeEmpty());
     stack_->addWidget(makeScanning());
@@ -57,6 +60,7 @@ DataPage::DataPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
     connect(&studio_, &Studio::projectChanged, this, &DataPage::refresh);
     connect(&studio_, &Studio::sourceChanged, this, &DataPage::refresh);
     connect(&studio_, &Studio::runStateChanged, this, &DataPage::refresh);
+    connect(&studio_, &Studio::planChanged, keys_, &KeysCard::refresh); // the unit may be renamed
     connect(&studio_, &Studio::scanProgressed, this, [this](qint64 done, qint64 total) {
         scanBar_->setShare(total > 0 ? static_cast<double>(done) / static_cast<double>(total)
                                      : 0.0);
@@ -89,8 +93,8 @@ QWidget* DataPage::makeEmpty()
     emptyNote_->setAlignment(Qt::AlignCenter);
     all->addWidget(emptyNote_);
     auto* note = makeText(TextRole::Note,
-                          tr("One subfolder for each class, any number of images in "
-                             "each: JPEG, PNG, BMP or TIFF. A zip of such folders works too."),
+                          tr("One subfolder for each class, or a metadata.csv that names file, "
+                             "class and patient. JPEG, PNG, BMP or TIFF; a zip works too."),
                           card);
     note->setAlignment(Qt::AlignCenter);
     all->addWidget(note);
@@ -130,13 +134,10 @@ QWidget* DataPage::makeContent()
 
     auto* left = new QVBoxLayout;
     left->setSpacing(14);
-    auto* summary = new Card(tr("What is in it"), content);
-    facts_ = new FactsTable(1, summary);
-    summary->body()->addWidget(facts_);
-    left->addWidget(summary);
-
     auto* classCard = new Card(tr("Classes"), content);
-    classCard->setTrailing(makeText(TextRole::Note, tr("names of subfolders"), classCard));
+    classSource_ = makeText(TextRole::Note, {}, classCard);
+    classSource_->setWordWrap(false);
+    classCard->setTrailing(classSource_);
     classes_ = new QTableWidget(0, 3, classCard);
     classes_->setObjectName(QStringLiteral("data.classes"));
     classes_->setAccessibleName(tr("Classes with their numbers of images"));
@@ -157,7 +158,7 @@ QWidget* DataPage::makeContent()
     classCard->body()->addWidget(
         makeText(TextRole::Note,
                  tr("The list of classes is public: it stands in every model and release. Rename a "
-                    "subfolder on disk if its name says something about a person."),
+                    "class on disk if its name says something about a person."),
                  classCard));
     left->addWidget(classCard, 3);
 
@@ -234,6 +235,8 @@ void DataPage::refresh()
     setEnabledWithReason(folder_, whyNot.isEmpty(), whyNot);
     setEnabledWithReason(zip_, whyNot.isEmpty(), whyNot);
     const bool hasSource = !studio_.source().empty();
+    keys_->setVisible(hasProject && hasSource);
+    keys_->refresh();
     setButtonRole(folder_, hasSource ? ButtonRole::Plain : ButtonRole::Primary);
     setSubtitle(hasSource ? shortPathText(studio_.source())
                           : tr("The private images that the model will learn from"));
@@ -266,14 +269,7 @@ void DataPage::refresh()
 
 void DataPage::showClasses(const data::Manifest& manifest)
 {
-    facts_->setFact(QStringLiteral("images"), tr("readable images"),
-                    countText(static_cast<qint64>(manifest.images.size())));
-    facts_->setFact(
-        QStringLiteral("units"), tr("protected units"),
-        tr("%1, one image each").arg(countText(static_cast<qint64>(manifest.units.size()))),
-        tr("What the guarantee is about: one image more or less."));
-    facts_->setFact(QStringLiteral("classes"), tr("classes"),
-                    countText(static_cast<qint64>(manifest.classes.size())));
+    classSource_->setText(labelKeyText(studio_.keys().label));
     std::int64_t most = 1;
     for (const std::int64_t count : manifest.class_counts)
         most = std::max(most, count);
@@ -315,8 +311,9 @@ void DataPage::showProblems(const data::Manifest& manifest)
     if (!fewSaid && manifest.units.size() < kFewUnits)
         items.push_back(
             {ProblemItem::Caution,
-             tr("There are fewer than 1 000 images. Expect coarse results; a thousand or "
-                "more is better."),
+             tr("There are fewer than 1 000 %1. Expect coarse results; a thousand or more is "
+                "better.")
+                 .arg(unitPlural(studio_.request().unit)),
              {}});
     int small = 0;
     for (const std::int64_t count : manifest.class_counts)
@@ -325,6 +322,11 @@ void DataPage::showProblems(const data::Manifest& manifest)
         items.push_back({ProblemItem::Caution,
                          tr("%n class(es) have fewer than 20 images.", nullptr, small),
                          tr("That a rare class exists is not protected. Merge it with another.")});
+    if (studio_.request().unit == kImageUnit && !studio_.knownUnitKey().empty())
+        items.push_back({ProblemItem::Caution,
+                         tr("Each image is protected on its own, although %1 tells whose it is.")
+                             .arg(unitKeyText(studio_.knownUnitKey())),
+                         tr("That says little about a person with several images.")});
     problems_->setEmptyText(tr("Every image could be read."));
     problems_->setProblems(items);
 }

@@ -19,8 +19,8 @@ class QTableWidget;
 namespace velamen::ui {
 
 class Bar;
-class FactsTable;
 class ImageGrid;
+class KeysCard;
 class ProblemList;
 
 class DataPage final : public Page {
@@ -49,12 +49,13 @@ private:
     Dialogs& dialogs_;
     QPushButton* folder_;
     QPushButton* zip_;
+    KeysCard* keys_;
     QStackedWidget* stack_;
     QLabel* emptyTitle_ = nullptr;
     QLabel* emptyNote_ = nullptr;
     Bar* scanBar_ = nullptr;
     QLabel* scanNote_ = nullptr;
-    FactsTable* facts_ = nullptr;
+    QLabel* classSource_ = nullptr;
     QTableWidget* classes_ = nullptr;
     ProblemList* problems_ = nullptr;
     ImageGrid* pictures_ = nullptr;

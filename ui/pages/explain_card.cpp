@@ -13,6 +13,7 @@
 #include <cmath>
 
 #include "engine/privacy/explain.h"
+#include "ui/models/unit_words.h"
 #include "ui/widgets/badge.h"
 #include "ui/widgets/odds_dots.h"
 #include "ui/widgets/text.h"
@@ -49,10 +50,7 @@ ExplainCard::ExplainCard(QWidget* parent) : Card(tr("In words"), parent)
     sentence_->setObjectName(QStringLiteral("privacy.sentence"));
     sentence_->setTextFormat(Qt::RichText);
     body()->addWidget(sentence_);
-    rest_ = makeText(
-        TextRole::Note,
-        tr("Even with everything you release, and for someone who knows all the other images."),
-        this);
+    rest_ = makeText(TextRole::Note, {}, this);
     body()->addWidget(rest_);
     body()->addSpacing(space::kXs);
     dots_ = new OddsDots(this);
@@ -88,16 +86,19 @@ ExplainCard::ExplainCard(QWidget* parent) : Card(tr("In words"), parent)
     addZone(body(), ZoneBadge::Public, tr("base model, class names, plan, σ, q, T"), this);
 }
 
-void ExplainCard::setClaim(double epsilonValue, double deltaValue, double attackerRate)
+void ExplainCard::setClaim(double epsilonValue, double deltaValue, double attackerRate,
+                           const std::string& unit)
 {
     const auto epsilon = privacy::Epsilon::create(epsilonValue);
     if (!epsilon) return;
     const QString epsilonText = QString::number(epsilonValue, 'g', 6);
-    QString words =
-        QString::fromStdString(privacy::odds_sentence(*epsilon, "image")).toHtmlEscaped();
+    QString words = QString::fromStdString(privacy::odds_sentence(*epsilon, unit)).toHtmlEscaped();
     static const QRegularExpression last(QStringLiteral("([0-9.]+ in 100)\\.$"));
     words.replace(last, QStringLiteral("<b>\\1</b>."));
     sentence_->setText(tr("<b>ε = %1.</b> %2").arg(epsilonText, words));
+    rest_->setText(
+        tr("Even with everything you release, and for someone who knows all the other %1.")
+            .arg(unitPlural(unit)));
     strength_->setText(QString::fromStdString(privacy::strength_label(*epsilon)));
     dots_->setLit(static_cast<int>(std::ceil(100.0 * privacy::posterior(0.01, *epsilon) - 1e-9)));
     for (int i = 0; i < 3; ++i) {
@@ -108,8 +109,9 @@ void ExplainCard::setClaim(double epsilonValue, double deltaValue, double attack
     QString note;
     if (attackerRate > 0.0)
         note +=
-            tr("An attacker who accepts 1 % false alarms finds at most %1 % of the images in the "
+            tr("An attacker who accepts 1 % false alarms finds at most %2 % of the %1 in the "
                "folder. ")
+                .arg(unitPlural(unit))
                 .arg(std::min(100.0, std::ceil(attackerRate * 1000.0 - 1e-6) / 10.0), 0, 'g', 3);
     if (const auto delta = privacy::Delta::create(deltaValue))
         note += tr("δ: %1 ").arg(QString::fromStdString(privacy::delta_sentence(*delta)));

@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include <string>
+
 #include "ui/widgets/card.h"
 
 class QLabel;
@@ -21,7 +23,7 @@ public:
 
     /// delta = 0: not known yet. `attackerRate`: true positives at 1 % false alarms, 0: not known
     /// yet.
-    void setClaim(double epsilon, double delta, double attackerRate);
+    void setClaim(double epsilon, double delta, double attackerRate, const std::string& unit);
     QString sentence() const;
 
 private:

@@ -4,7 +4,6 @@
 
 #include "ui/pages/model_page.h"
 
-#include <QComboBox>
 #include <QHBoxLayout>
 #include <QHeaderView>
 #include <QLabel>
@@ -14,6 +13,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 
+#include "ui/pages/selection_chooser.h"
 #include "ui/widgets/badge.h"
 #include "ui/widgets/bar.h"
 #include "ui/widgets/card.h"
@@ -27,20 +27,6 @@ namespace velamen::ui {
 namespace {
 
 enum Sheet { Empty, Content };
-
-struct Choice {
-    const char* name;
-    const char* words;
-};
-
-constexpr Choice kChoices[] = {
-    {"attention",
-     QT_TRANSLATE_NOOP("velamen::ui::ModelPage", "Attention blocks and classes (recommended)")},
-    {"qkvo", QT_TRANSLATE_NOOP("velamen::ui::ModelPage", "Attention projections only")},
-    {"cross", QT_TRANSLATE_NOOP("velamen::ui::ModelPage", "Cross-attention only")},
-    {"full",
-     QT_TRANSLATE_NOOP("velamen::ui::ModelPage", "Everything (baseline, needs more noise)")},
-};
 
 QString percent(std::int64_t part, std::int64_t whole)
 {
@@ -98,18 +84,9 @@ QWidget* ModelPage::makeContent()
     row->setSpacing(14);
 
     auto* training = new Card(tr("What will learn"), content);
-    auto* choice = new QHBoxLayout;
-    choice->setSpacing(space::kM);
-    auto* label = makeText(TextRole::Muted, tr("&Selection"), training);
-    selection_ = new QComboBox(training);
-    selection_->setObjectName(QStringLiteral("model.selection"));
-    selection_->setAccessibleName(tr("Which tensors are trained"));
-    for (const Choice& one : kChoices)
-        selection_->addItem(tr(one.words), QLatin1String(one.name));
-    label->setBuddy(selection_);
-    choice->addWidget(label);
-    choice->addWidget(selection_, 1);
-    training->body()->addLayout(choice);
+    selection_ = new SelectionChooser(studio_, training);
+    training->body()->addWidget(selection_);
+    training->body()->addWidget(makeLine(training));
     auto* number = new QHBoxLayout;
     number->setSpacing(10);
     share_ = makeText(TextRole::Number, {}, training);
@@ -123,11 +100,11 @@ QWidget* ModelPage::makeContent()
     shareBar_ = new Bar(training);
     shareBar_->setAccessibleName(tr("Share of parameters that learn"));
     training->body()->addWidget(shareBar_);
-    training->body()->addWidget(makeText(TextRole::Note,
-                                         tr("The noise that protects each image grows with the "
-                                            "number of trained parameters, so fewer is "
-                                            "often better. The rest stays exactly as it is."),
-                                         training));
+    training->body()->addWidget(makeText(
+        TextRole::Note,
+        tr("Noise goes to every parameter that learns, so fewer is often better. The rest stays "
+           "exactly as it is."),
+        training));
     auto* scroll = new QScrollArea(training);
     scroll->setWidgetResizable(true);
     scroll->setFrameShape(QFrame::NoFrame);
@@ -179,7 +156,6 @@ QWidget* ModelPage::makeContent()
     right->addWidget(origin, 1);
     row->addLayout(right, 1);
 
-    connect(selection_, &QComboBox::activated, this, &ModelPage::chooseSelection);
     return content;
 }
 
@@ -191,11 +167,6 @@ void ModelPage::chooseFolder()
     if (!folder.isEmpty()) studio_.chooseCheckpoint(toPath(folder));
 }
 
-void ModelPage::chooseSelection(int index)
-{
-    studio_.setSelection(selection_->itemData(index).toString());
-}
-
 void ModelPage::refresh()
 {
     const bool hasProject = studio_.hasProject();
@@ -203,7 +174,6 @@ void ModelPage::refresh()
         : studio_.isRunActive()        ? tr("A run is in progress; it goes on with this model.")
                                        : QString();
     setEnabledWithReason(folder_, whyNot.isEmpty(), whyNot);
-    setEnabledWithReason(selection_, whyNot.isEmpty(), whyNot);
     const bool isChosen = !studio_.checkpoint().empty();
     setButtonRole(folder_, isChosen ? ButtonRole::Plain : ButtonRole::Primary);
     const auto& inspection = studio_.inspection();
@@ -224,12 +194,7 @@ void ModelPage::refresh()
     const QString name = QString::fromStdString(inspection->card.name);
     setSubtitle((name.isEmpty() ? shortPathText(studio_.checkpoint()) : name) + tr(" · ")
                 + QString::fromStdString(inspection->family));
-    int index = selection_->findData(studio_.selection());
-    if (index < 0) {
-        selection_->addItem(studio_.selection(), studio_.selection());
-        index = selection_->count() - 1;
-    }
-    selection_->setCurrentIndex(index);
+    selection_->refresh();
     showComponents(*inspection);
     showBlocks(*inspection);
     showOrigin(*inspection);

@@ -9,7 +9,6 @@
 #include "ui/widgets/dialogs.h"
 #include "ui/widgets/page.h"
 
-class QComboBox;
 class QGridLayout;
 class QLabel;
 class QPushButton;
@@ -22,6 +21,7 @@ namespace velamen::ui {
 class Bar;
 class FactsTable;
 class Notice;
+class SelectionChooser;
 
 class ModelPage final : public Page {
     Q_OBJECT
@@ -33,7 +33,6 @@ private:
     QWidget* makeEmpty();
     QWidget* makeContent();
     void chooseFolder();
-    void chooseSelection(int index);
     void refresh();
     void showComponents(const checkpoint::Inspection& inspection);
     void showBlocks(const checkpoint::Inspection& inspection);
@@ -46,7 +45,7 @@ private:
     QLabel* emptyTitle_ = nullptr;
     QLabel* emptyNote_ = nullptr;
     QTableWidget* components_ = nullptr;
-    QComboBox* selection_ = nullptr;
+    SelectionChooser* selection_ = nullptr;
     QLabel* share_ = nullptr;
     QLabel* shareNote_ = nullptr;
     Bar* shareBar_ = nullptr;

@@ -9,24 +9,17 @@
 #include "ui/widgets/dialogs.h"
 #include "ui/widgets/page.h"
 
-class QCheckBox;
-class QComboBox;
-class QDoubleSpinBox;
-class QLabel;
-class QLineEdit;
 class QPushButton;
-class QRadioButton;
-class QSpinBox;
 class QStackedWidget;
 
 namespace velamen::ui {
 
-class Card;
+class AdjustPanel;
+class BudgetCard;
 class ConfirmPanel;
-class EpsilonSlider;
+class CostCard;
 class ExplainCard;
-class FactsTable;
-class Notice;
+class UnitCard;
 
 class PrivacyPage final : public Page {
     Q_OBJECT
@@ -38,51 +31,22 @@ protected:
     void showEvent(QShowEvent* event) override;
 
 private:
-    Card* makeUnitCard();
-    Card* makeBudgetCard();
-    Card* makeCostCard();
-    void setEpsilon(double epsilon);
-    void setUnits(const QString& typed);
-    void setDelta(int index);
-    void setAdjustments();
     void goOn();
-    void showConfirmation(bool shown);
+    void showStep(int step);
     void refresh();
-    void refreshUnit();
-    void refreshBudget();
-    void refreshCost();
+    void refreshClaim();
     void refreshActions();
 
     Studio& studio_;
     QPushButton* back_;
     QPushButton* next_;
     QStackedWidget* steps_;
+    UnitCard* unit_;
+    BudgetCard* budget_;
+    CostCard* cost_;
     ExplainCard* explain_;
+    AdjustPanel* adjust_;
     ConfirmPanel* confirm_;
-    QRadioButton* image_ = nullptr;
-    QRadioButton* patient_ = nullptr;
-    QLabel* imageNote_ = nullptr;
-    QRadioButton* public_ = nullptr;
-    QRadioButton* secret_ = nullptr;
-    QLabel* publicNote_ = nullptr;
-    QLabel* secretNote_ = nullptr;
-    QWidget* typedRow_ = nullptr;
-    QLineEdit* typed_ = nullptr;
-    EpsilonSlider* slider_ = nullptr;
-    QDoubleSpinBox* epsilon_ = nullptr;
-    QComboBox* delta_ = nullptr;
-    QLabel* deltaNote_ = nullptr;
-    QLabel* advice_ = nullptr;
-    FactsTable* costs_ = nullptr;
-    QLabel* costNote_ = nullptr;
-    QWidget* adjustRow_ = nullptr;
-    QSpinBox* stepCount_ = nullptr;
-    QSpinBox* batch_ = nullptr;
-    QCheckBox* clippedFraction_ = nullptr;
-    QCheckBox* warmStart_ = nullptr;
-    QCheckBox* hardened_ = nullptr;
-    Notice* problem_ = nullptr;
-    bool isRefreshing_ = false;
 };
 
 } // namespace velamen::ui

@@ -10,13 +10,17 @@
 
 #include <QFileInfo>
 #include <QHBoxLayout>
+#include <QHeaderView>
 #include <QLabel>
 #include <QListWidget>
 #include <QPushButton>
+#include <QStackedWidget>
+#include <QTableWidget>
 #include <QToolButton>
 #include <QVBoxLayout>
 
 #include "engine/privacy/explain.h"
+#include "ui/models/class_mapping.h"
 #include "ui/widgets/badge.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/curve.h"
@@ -117,6 +121,7 @@ TrainPage::TrainPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
     connect(&studio_, &Studio::progressed, this, &TrainPage::showProgress);
     connect(&studio_, &Studio::stepped, this, &TrainPage::showCurves);
     connect(&studio_, &Studio::sampleRowsChanged, this, &TrainPage::showSamples);
+    connect(&studio_, &Studio::classMappingChanged, this, &TrainPage::showMapping);
     connect(&studio_, &Studio::eventLogged, this, [this](const QString& line) {
         log_->addItem(line);
         log_->scrollToBottom();
@@ -130,6 +135,7 @@ TrainPage::TrainPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
     showState();
     showCurves();
     showSamples();
+    showMapping();
 }
 
 void TrainPage::makeActions()
@@ -274,13 +280,68 @@ QWidget* TrainPage::makeSamples()
     samples_->setFitsView(true);
     samples_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Ignored);
     samples_->setMinimumHeight(240);
-    card->body()->addWidget(samples_, 1);
-    samplesNote_ = makeText(TextRole::Note,
-                            tr("Columns are steps. Fixed seeds, drawn from the averaged weights: "
-                               "no extra ε."),
-                            card);
+    mapping_ = makeMapping(card);
+    samplesOrMapping_ = new QStackedWidget(card);
+    samplesOrMapping_->addWidget(samples_);
+    samplesOrMapping_->addWidget(mapping_);
+    card->body()->addWidget(samplesOrMapping_, 1);
+    showsMapping_ = makeTool(tr("Class votes"), QStringLiteral("train.votes"), card);
+    showsMapping_->setCheckable(true);
+    showsMapping_->setToolTip(tr("Which public classes the private ones began as"));
+    card->setTrailing(showsMapping_);
+    connect(showsMapping_, &QToolButton::toggled, this, &TrainPage::showMapping);
+    samplesNote_ = makeText(TextRole::Note, {}, card);
     card->body()->addWidget(samplesNote_);
     return card;
+}
+
+QTableWidget* TrainPage::makeMapping(QWidget* parent)
+{
+    auto* table = new QTableWidget(0, 2, parent);
+    table->setObjectName(QStringLiteral("train.mapping"));
+    table->setAccessibleName(tr("Which public classes the private ones began as"));
+    table->setFrameShape(QFrame::NoFrame);
+    table->setStyleSheet(QStringLiteral("QTableView { border: none; }"));
+    table->setShowGrid(false);
+    table->verticalHeader()->hide();
+    table->verticalHeader()->setDefaultSectionSize(28);
+    table->setHorizontalHeaderLabels({tr("class"), tr("began as")});
+    table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
+    table->horizontalHeader()->setSectionResizeMode(0, QHeaderView::ResizeToContents);
+    table->horizontalHeader()->setSectionResizeMode(1, QHeaderView::Stretch);
+    table->setEditTriggers(QAbstractItemView::NoEditTriggers);
+    table->setSelectionMode(QAbstractItemView::NoSelection);
+    return table;
+}
+
+void TrainPage::showMapping()
+{
+    const auto& mapping = studio_.classMapping();
+    showsMapping_->setVisible(mapping.has_value());
+    const bool isShown = mapping && showsMapping_->isChecked();
+    samplesOrMapping_->setCurrentWidget(isShown ? static_cast<QWidget*>(mapping_) : samples_);
+    showSamplesNote();
+    if (!mapping) return;
+    mapping_->setRowCount(static_cast<int>(mapping->rows.size()));
+    int at = 0;
+    for (const train::ClassMapping::Row& row : mapping->rows) {
+        const QString parts = mappingText(row);
+        mapping_->setItem(at, 0, new QTableWidgetItem(QString::fromStdString(row.name)));
+        auto* words = new QTableWidgetItem(parts);
+        words->setToolTip(parts);
+        mapping_->setItem(at, 1, words);
+        ++at;
+    }
+}
+
+void TrainPage::showSamplesNote()
+{
+    const bool isMapping = samplesOrMapping_->currentWidget() == mapping_;
+    samplesNote_->setVisible(isMapping || !studio_.sampleRows().empty());
+    samplesNote_->setText(
+        isMapping ? tr("From the noisy votes before the first step, counted in ε.")
+                  : tr("Columns are steps. Fixed seeds, drawn from the averaged weights: no extra "
+                       "ε."));
 }
 
 void TrainPage::showState()
@@ -379,13 +440,13 @@ void TrainPage::showProgress()
         note << phase;
         if (progress.seconds_left > 0.0)
             note << tr("%1 left").arg(durationText(progress.seconds_left));
-    } else if (isActive && progress.rows_per_second > 0.0 && plan) {
+    } else if (isActive && progress.seconds_left > 0.0 && progress.total > progress.done) {
         const double seconds =
-            static_cast<double>(plan->privacy.expected_batch) / progress.rows_per_second;
+            progress.seconds_left / static_cast<double>(progress.total - progress.done);
         note << tr("%1 s a step").arg(QLocale().toString(seconds, 'f', seconds < 10.0 ? 1 : 0));
         if (studio_.runState() == RunState::Paused)
             note << tr("paused");
-        else if (progress.seconds_left > 0.0)
+        else
             note << tr("%1 left to the budget").arg(durationText(progress.seconds_left));
     } else if (!isActive && record && plan) {
         if (record->step >= plan->privacy.steps)
@@ -463,7 +524,7 @@ void TrainPage::showSamples()
     const auto& rows = studio_.sampleRows();
     if (rows.empty()) {
         samples_->clear();
-        samplesNote_->setVisible(false);
+        showSamplesNote();
         return;
     }
     const auto chosen = thinned(rows);
@@ -489,7 +550,7 @@ void TrainPage::showSamples()
                                      steps.value(static_cast<int>(column)));
         }
     samples_->setDescriptions(descriptions);
-    samplesNote_->setVisible(true);
+    showSamplesNote();
 }
 
 void TrainPage::savePlot(PlotWidget* plot, const QString& suggested)

@@ -12,6 +12,9 @@
 class QLabel;
 class QListWidget;
 class QPushButton;
+class QStackedWidget;
+class QTableWidget;
+class QToolButton;
 
 namespace velamen::ui {
 
@@ -31,12 +34,15 @@ private:
     QWidget* makeStatRow();
     QWidget* makeCurves();
     QWidget* makeSamples();
+    QTableWidget* makeMapping(QWidget* parent);
     void makeActions();
 
     void showState();
     void showProgress();
     void showCurves();
     void showSamples();
+    void showSamplesNote();
+    void showMapping();
     void savePlot(PlotWidget* plot, const QString& suggested);
 
     Studio& studio_;
@@ -59,6 +65,9 @@ private:
     int budgetSpent_ = 0;
     QLabel* planKey_ = nullptr;
     ImageGrid* samples_ = nullptr;
+    QStackedWidget* samplesOrMapping_ = nullptr;
+    QTableWidget* mapping_ = nullptr;
+    QToolButton* showsMapping_ = nullptr;
     QLabel* samplesNote_ = nullptr;
     QListWidget* log_ = nullptr;
 };

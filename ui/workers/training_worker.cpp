@@ -150,6 +150,15 @@ void TrainingWorker::on_samples(const train::SampleRow& row)
     wake();
 }
 
+void TrainingWorker::on_class_mapping(const train::ClassMapping& mapping)
+{
+    {
+        const std::lock_guard lock(mutex_);
+        reports_.mapping = mapping;
+    }
+    wake();
+}
+
 void TrainingWorker::woken()
 {
     if (flushTimer_.isActive()) return;
@@ -169,7 +178,8 @@ void TrainingWorker::flush()
         reports = std::exchange(reports_, Reports{});
     }
     const QPointer<TrainingWorker> self(this); // receivers may delete the worker
-    if (!reports.points.empty()) Q_EMIT stepped(reports.points);
+    if (reports.mapping) Q_EMIT classesMapped(*reports.mapping);
+    if (self && !reports.points.empty()) Q_EMIT stepped(reports.points);
     for (const auto& row : reports.rows) {
         if (!self) return;
         answer(Command::SampleNow, true);

@@ -56,6 +56,7 @@ Q_SIGNALS:
     void noted(const QString& note);
     void stepped(const std::vector<velamen::train::StepPoint>& points);
     void sampled(const velamen::train::SampleRow& row);
+    void classesMapped(const velamen::train::ClassMapping& mapping);
     void answered(velamen::ui::TrainingWorker::Command command, bool isAccepted,
                   const QString& reason);
     void finished();
@@ -70,12 +71,14 @@ private:
         std::vector<QString> notes;
         std::vector<train::StepPoint> points;
         std::vector<train::SampleRow> rows;
+        std::optional<train::ClassMapping> mapping;
         std::optional<Result<>> outcome;
     };
 
     void on_progress(const train::Progress& progress) override;
     void on_step(const train::StepPoint& point) override;
     void on_samples(const train::SampleRow& row) override;
+    void on_class_mapping(const train::ClassMapping& mapping) override;
 
     void ask(Command command);
     void answer(Command command, bool isAccepted, const QString& reason = {});

@@ -63,6 +63,7 @@ public:
     {
         train::Progress progress;
         progress.phase = train::Phase::Training;
+        observer.on_class_mapping({{{"0", {{"o", 1.0}}}}});
         for (std::int64_t step = 1; step <= limit_; ++step) {
             if (mailbox.is_pause_wanted()) {
                 progress.phase = train::Phase::Paused;
@@ -104,6 +105,11 @@ struct WatchedRun {
                          });
         QObject::connect(worker.get(), &TrainingWorker::sampled, &context,
                          [this](const train::SampleRow&) { ++rows; });
+        QObject::connect(worker.get(), &TrainingWorker::classesMapped, &context,
+                         [this](const train::ClassMapping& found) {
+                             mapping = found;
+                             pointsAtMapping = points.size();
+                         });
         QObject::connect(worker.get(), &TrainingWorker::noted, &context,
                          [this](const QString& note) { notes << note; });
         QObject::connect(worker.get(), &TrainingWorker::answered, &context,
@@ -125,10 +131,23 @@ struct WatchedRun {
     std::optional<Error> error;
     train::Progress last;
     std::vector<train::StepPoint> points;
+    std::optional<train::ClassMapping> mapping;
+    std::size_t pointsAtMapping = 0;
     QStringList notes;
     std::vector<std::pair<TrainingWorker::Command, bool>> answers;
     std::unique_ptr<TrainingWorker> worker; // last: gone before what its signals write to
 };
+
+TEST(TrainingWorker, DeliversTheClassMappingBeforeTheFirstPoint)
+{
+    WatchedRun run(20);
+    run.worker->start();
+    ASSERT_TRUE(waitFor([&] { return run.isFinished; }));
+    ASSERT_TRUE(run.mapping);
+    ASSERT_EQ(run.mapping->rows.size(), 1U);
+    EXPECT_EQ(run.mapping->rows.front().parts.front().from, "o");
+    EXPECT_EQ(run.pointsAtMapping, 0U);
+}
 
 TEST(TrainingWorker, DeliversEveryPointAndNoteInOrderOnTheGuiThread)
 {
