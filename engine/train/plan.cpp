@@ -259,7 +259,9 @@ Result<TrainingPlan> make_plan(const PlanRequest& request)
     plan.optimiser.embedding_scale = 10.0 / looseness;
     plan.optimiser.warmup_steps =
         std::min<std::int64_t>(10, std::max<std::int64_t>(1, p.steps / 10));
-    plan.micro_batch = std::min<std::int64_t>(256, p.expected_batch);
+    // The last pass of a step is filled up: with eight of them that costs a sixteenth of the time.
+    plan.micro_batch = std::clamp<std::int64_t>(p.expected_batch / 8,
+                                                std::min<std::int64_t>(16, p.expected_batch), 256);
     plan.sample_every = std::max<std::int64_t>(1, p.steps / 10);
     VELAMEN_TRY(check_plan(plan));
     return plan;
