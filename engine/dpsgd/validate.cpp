@@ -47,8 +47,15 @@ Result<> check_module(const torch::nn::Module& module, const TrainedTensors& tra
             return fail(ErrorCode::Refused,
                         "layer " + item.key() + " is a batch norm: it mixes the samples of a batch",
                         "use a checkpoint with group norms");
+    const auto parameters = module.named_parameters();
+    for (const auto& item : parameters)
+        if (item.value().scalar_type() != parameters.begin()->value().scalar_type())
+            return fail(ErrorCode::Refused,
+                        "tensor " + item.key() + " is of another type than "
+                            + parameters.begin()->key() + ": the model mixes precisions",
+                        "use a checkpoint whose tensors are all of one type");
     const auto known = identities(trained);
-    for (const auto& item : module.named_parameters())
+    for (const auto& item : parameters)
         if (item.value().requires_grad() && !known.contains(item.value().unsafeGetTensorImpl()))
             return fail(ErrorCode::Refused,
                         "tensor " + item.key() + " would be trained but is not selected",

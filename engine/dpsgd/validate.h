@@ -20,8 +20,8 @@ class Module;
 
 namespace velamen::dpsgd {
 
-/// Refused when the model has a batch norm (it mixes samples), or a parameter that requires a
-/// gradient and is not among `trained`.
+/// Refused when the model has a batch norm (it mixes samples), parameters of several types, or one
+/// that requires a gradient and is not among `trained`.
 Result<> check_module(const torch::nn::Module& module, const TrainedTensors& trained);
 
 /// Refused when two selected tensors share memory, one is not a floating-point leaf with
