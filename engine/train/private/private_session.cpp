@@ -10,17 +10,19 @@
 #include <chrono>
 #include <optional>
 
-#include <sys/resource.h>
 #include <torch/torch.h>
 
 #include "engine/data/poisson.h"
 #include "engine/dpsgd/clipper.h"
 #include "engine/dpsgd/optimiser.h"
+#include "engine/dpsgd/out_of_memory.h"
 #include "engine/dpsgd/private_step.h"
+#include "engine/train/peak_memory.h"
 #include "engine/train/private/dataset.h"
 #include "engine/train/private/draw_sum.h"
 #include "engine/train/private/preview.h"
 #include "engine/train/private/private_model.h"
+#include "engine/train/private/public_batch.h"
 #include "engine/train/private/recorded_heads.h"
 #include "engine/train/private/run_account.h"
 #include "engine/train/private/run_folder.h"
@@ -38,13 +40,6 @@ using io::Json;
 double seconds_since(Clock::time_point start)
 {
     return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double peak_gigabytes()
-{
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    return static_cast<double>(usage.ru_maxrss) / (1024.0 * 1024.0);
 }
 
 dpsgd::OptimiserOptions optimiser_options(const TrainingPlan& plan)
@@ -78,12 +73,11 @@ public:
         if (outcome) outcome = train();
         if (!outcome && outcome.error().code != ErrorCode::Cancelled) mark("failed");
         return outcome;
-    } catch (const std::bad_alloc&) {
-        mark("failed");
-        return fail(ErrorCode::OutOfMemory, "the run needs more memory than there is",
-                    "choose a smaller micro-batch, then resume the run");
     } catch (const std::exception& error) {
         mark("failed");
+        if (dpsgd::is_out_of_memory(error))
+            return fail(ErrorCode::OutOfMemory, "the run needs more memory than there is",
+                        "close other programs, then resume the run: what it saved is whole");
         return fail(ErrorCode::Internal, std::string("the run failed: ") + error.what(),
                     "the last saved state is whole: resume the run");
     }
@@ -95,7 +89,7 @@ private:
     Result<> train();
     Result<> take_step(double epsilon_after_it);
     Result<dpsgd::ClippedSum> clipped_sum();
-    Result<> between_micro_batches();
+    std::uint64_t position() const;
     Result<> check_first_step(const dpsgd::StepReport& report);
     Result<> preview();
     Result<> save(const char* state);
@@ -126,9 +120,9 @@ private:
     std::optional<data::PoissonSampler> sampler_;
     std::optional<core::StreamKey> sampling_key_, noise_key_, augmentation_key_;
     std::optional<DrawSum> draw_sum_;
+    std::optional<PublicBatch> public_batch_; // none: the plan has none
     std::optional<dpsgd::FrozenWatch> frozen_unet_, frozen_vae_, frozen_table_;
 
-    std::int64_t drawn_ = 0;     ///< draws of this attempt: position in the sampling streams
     std::int64_t rows_done_ = 0; ///< expected rows, public
     std::int64_t first_step_ = 0;
     double epsilon_ = 0.0;
@@ -140,6 +134,10 @@ Result<> PrivateSession::prepare()
     tell(Phase::Preparing, 0, 0);
     VELAMEN_ASSIGN(account_, RunAccount::create(plan_.privacy));
     VELAMEN_ASSIGN(model_, PrivateModel::create(plan_));
+    if (const auto& dead = model_->dead_names(); !dead.empty())
+        tell(Phase::Preparing, 0, 0,
+             std::to_string(dead.size()) + " selected tensors, such as " + dead.front()
+                 + ", have a gradient of zero by construction: they receive noise alone");
     VELAMEN_ASSIGN(preview_, Preview::create(plan_));
     VELAMEN_ASSIGN(auto store, privacy::LedgerStore::open(ledgers_));
     VELAMEN_ASSIGN(
@@ -150,9 +148,10 @@ Result<> PrivateSession::prepare()
             [this](std::int64_t done, std::int64_t total) { tell(Phase::Encoding, done, total); }));
     VELAMEN_TRY(open_ledger(store));
 
-    // Keys live in memory only: a resumed run draws fresh ones.
+    // Keys live in memory only: a resumed run draws fresh ones. A test's are the same again, and
+    // its streams go on at the step where the run stands.
     const auto key = plan_.reproducible
-        ? core::StreamKey::reproducible(static_cast<std::uint64_t>(folder_.state().attempt))
+        ? core::StreamKey::reproducible(static_cast<std::uint64_t>(plan_.preview_seed))
         : core::StreamKey::fresh();
     sampling_key_ = key.derive(core::StreamPurpose::Sampling);
     noise_key_ = key.derive(core::StreamPurpose::Noise);
@@ -161,9 +160,19 @@ Result<> PrivateSession::prepare()
 
     VELAMEN_ASSIGN(clipper_, make_clipper(plan_, model_->trained()));
     optimiser_.emplace(model_->trained(), optimiser_options(plan_));
+    model_->set_precision(plan_.precision); // the optimiser has its fp32 masters
+    if (plan_.precision == "bf16" && !has_bf16_units())
+        tell(Phase::Preparing, 0, 0, "this CPU has no bf16 units: a plan in fp32 would be faster");
     sampler_.emplace(static_cast<std::int64_t>(dataset_.units.size()), account_->event().rate);
     draw_sum_.emplace(plan_, *model_, *clipper_, dataset_, *augmentation_key_);
     VELAMEN_TRY(load_state(folder_, *optimiser_));
+    if (plan_.optimiser.public_batch > 0) {
+        VELAMEN_ASSIGN(
+            public_batch_,
+            PublicBatch::load(plan_, *model_, stop_, [this](std::int64_t done, std::int64_t total) {
+                tell(Phase::Encoding, done, total);
+            }));
+    }
 
     Json started = Json::object();
     started["event"] = "started";
@@ -213,7 +222,6 @@ Result<> PrivateSession::train()
     first_step_ = optimiser_->steps_done();
     tell(Phase::Training, optimiser_->steps_done(), planned);
     while (optimiser_->steps_done() < planned && account_->spent() < planned) {
-        VELAMEN_TRY(pause());
         // The hard stop: not one step beyond the declared epsilon.
         const double after = account_->epsilon_after(account_->spent() + 1);
         if (after > plan_.privacy.epsilon) {
@@ -243,24 +251,33 @@ Result<> PrivateSession::take_step(double epsilon_after_it)
     std::optional<privacy::GridNoise> grid_noise;
     if (plan_.privacy.hardened) {
         VELAMEN_ASSIGN(grid_noise,
-                       privacy::GridNoise::draw(
-                           clipper_->grid(), account_->event().noise,
-                           core::SecureStream(*noise_key_, static_cast<std::uint64_t>(drawn_), 0)));
+                       privacy::GridNoise::draw(clipper_->grid(), account_->event().noise,
+                                                core::SecureStream(*noise_key_, position(), 0)));
     }
-    auto sum = clipped_sum();
-    if (!sum) {
-        if (sum.error().code == ErrorCode::Cancelled)
-            VELAMEN_TRY(save("paused")); // nothing was released: the draw is forgotten, not spent
-        return fail(sum.error());
+    const std::int64_t micro_batch = draw_sum_->micro_batch();
+    // Stopped here, the draw is forgotten, not spent: nothing was released.
+    VELAMEN_ASSIGN(auto sum, clipped_sum());
+    if (draw_sum_->micro_batch() < micro_batch)
+        tell(Phase::Training, optimiser_->steps_done(), plan_.privacy.steps,
+             "memory ran out: " + std::to_string(draw_sum_->micro_batch())
+                 + " units a pass from now on");
+    std::optional<dpsgd::PublicGradient> public_gradient;
+    if (public_batch_) {
+        VELAMEN_ASSIGN(auto values,
+                       public_batch_->gradient(*model_, static_cast<std::int64_t>(position()),
+                                               draw_sum_->micro_batch()));
+        public_gradient = {std::move(values), plan_.optimiser.public_weight};
     }
     VELAMEN_ASSIGN(auto spent, account_->reserve_step(folder_.state()));
     auto gradient = grid_noise
-        ? dpsgd::NoisyGradient::release(std::move(*sum), std::move(spent), std::move(*grid_noise))
-        : dpsgd::NoisyGradient::release(std::move(*sum), std::move(spent), *noise_key_);
+        ? dpsgd::NoisyGradient::release(std::move(sum), std::move(spent), std::move(*grid_noise))
+        : dpsgd::NoisyGradient::release(std::move(sum), std::move(spent), *noise_key_);
     StepPoint point;
     point.noised_loss = gradient.noised_loss();
     point.noised_clipped_fraction = gradient.noised_clipped_fraction();
-    VELAMEN_ASSIGN(const dpsgd::StepReport report, optimiser_->step(std::move(gradient)));
+    VELAMEN_ASSIGN(
+        const dpsgd::StepReport report,
+        optimiser_->step(std::move(gradient), public_gradient ? &*public_gradient : nullptr));
     VELAMEN_TRY(check_first_step(report));
     epsilon_ = epsilon_after_it;
     rows_done_ += plan_.privacy.expected_batch * plan_.optimiser.noise_multiplicity;
@@ -273,19 +290,16 @@ Result<> PrivateSession::take_step(double epsilon_after_it)
     return {};
 }
 
-Result<dpsgd::ClippedSum> PrivateSession::clipped_sum()
+/// Of this step in the run's streams.
+std::uint64_t PrivateSession::position() const
 {
-    const auto step = static_cast<std::uint64_t>(drawn_++);
-    core::SecureStream sampling(*sampling_key_, step, 0);
-    return draw_sum_->sum(sampler_->draw(sampling), step,
-                          [this] { return between_micro_batches(); });
+    return static_cast<std::uint64_t>(account_->spent());
 }
 
-Result<> PrivateSession::between_micro_batches()
+Result<dpsgd::ClippedSum> PrivateSession::clipped_sum()
 {
-    if (stop_.stop_requested()) return fail(cancelled());
-    mailbox_->wait_while_paused(stop_);
-    return {};
+    core::SecureStream sampling(*sampling_key_, position(), 0);
+    return draw_sum_->sum(sampler_->draw(sampling), position(), [this] { return pause(); });
 }
 
 Result<> PrivateSession::check_first_step(const dpsgd::StepReport& report)
@@ -317,6 +331,7 @@ Result<> PrivateSession::preview()
     return {};
 }
 
+/// Between micro-batches.
 Result<> PrivateSession::pause()
 {
     if (stop_.stop_requested()) {
@@ -373,8 +388,8 @@ void PrivateSession::tell(Phase phase, std::int64_t done, std::int64_t total, st
     progress.total = total;
     progress.epsilon = epsilon_;
     progress.epsilon_limit = plan_.privacy.epsilon;
-    progress.micro_batch = plan_.micro_batch;
-    progress.peak_gigabytes = peak_gigabytes();
+    progress.micro_batch = draw_sum_ ? draw_sum_->micro_batch() : plan_.micro_batch;
+    progress.peak_gigabytes = peak_gibibytes();
     progress.note = std::move(note);
     if (optimiser_ && optimiser_->steps_done() > first_step_) {
         const double elapsed = seconds_since(training_since_);

@@ -43,7 +43,9 @@ Result<> load_state(RunFolder& folder, dpsgd::Optimiser& optimiser)
     NamedTensors loaded;
     for (const auto& [name, tensor] : optimiser.export_state())
         loaded.emplace_back(name, tensor.clone());
-    VELAMEN_TRY(read_state(path, loaded));
+    if (!read_state(path, loaded))
+        return fail(ErrorCode::Corrupt, state.state_file + " is not a state of this run's plan",
+                    "use the version of Velamen that wrote it, or start a new run");
     return optimiser.import_state(loaded);
 }
 
