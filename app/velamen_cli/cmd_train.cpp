@@ -69,7 +69,10 @@ int runPlan(PlanOptions o, const Context& context)
                                  "give a public number of your own with --units"});
     o.request.source = fs::absolute(o.request.source);
     o.request.checkpoint = fs::absolute(o.request.checkpoint);
-    const auto plan = train::make_plan(o.request);
+    if (!o.request.public_source.empty())
+        o.request.public_source = fs::absolute(o.request.public_source);
+    auto plan = train::make_plan(o.request);
+    if (plan) plan = train::fit_micro_batch(*plan);
     if (!plan) return output.fail(plan.error());
     const auto forecast = o.measure ? train::measure(*plan) : train::forecast(*plan);
     if (!forecast) return output.fail(forecast.error());
@@ -196,6 +199,14 @@ void addTrain(CLI::App& app, Context& context)
     plan->add_flag("--hardened", p->request.hardened,
                    "Discrete noise on an integer grid, against attacks on floating-point noise; "
                    "slower, and epsilon is the Renyi bound");
+    plan->add_option("--precision", p->request.precision,
+                     "fp32, or bf16 for weights and activations")
+        ->capture_default_str();
+    plan->add_option("--memory", p->request.memory_limit,
+                     "GiB that the run may use: the micro-batch is found by dry runs");
+    plan->add_option("--public", p->request.public_source,
+                     "Public folder or zip to learn from beside the private images");
+    plan->add_option("--public-batch", p->request.public_batch, "Public images a step");
     plan->add_flag("--measure", p->measure, "Measure time and memory on synthetic data");
     plan->callback([p, &context] { context.exitCode = runPlan(*p, context); });
 

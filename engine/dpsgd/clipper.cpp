@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <mutex>
-#include <new>
 #include <utility>
 
 #include <ATen/ATen.h>
 
 #include "engine/core/assert.h"
 #include "engine/dpsgd/kernel_calls.h"
+#include "engine/dpsgd/out_of_memory.h"
 
 namespace velamen::dpsgd {
 
@@ -123,10 +123,10 @@ Result<> Clipper::guarded(GradTape& tape, const std::function<Result<>()>& addin
         const at::NoGradGuard no_grad;
         VELAMEN_TRY(adding());
         tape.clear();
-    } catch (const std::bad_alloc&) {
-        return fail(ErrorCode::OutOfMemory, "no memory for a micro-batch",
-                    "choose a smaller micro-batch");
-    } catch (const std::exception&) { // its text may hold shapes of the draw
+    } catch (const std::exception& error) { // its text may hold shapes of the draw
+        if (is_out_of_memory(error))
+            return fail(ErrorCode::OutOfMemory, "no memory for a micro-batch",
+                        "choose a smaller micro-batch");
         return fail(ErrorCode::Internal, "a micro-batch could not be clipped");
     }
     is_broken_ = was_broken;

@@ -106,8 +106,15 @@ Result<> check_module(const torch::nn::Module& module, const TrainedTensors& tra
                         "layer " + item.key() + " keeps statistics of the images that it sees",
                         "use a checkpoint with group norms");
     VELAMEN_TRY(check_untied(module, trained));
+    const auto parameters = module.named_parameters();
+    for (const auto& item : parameters)
+        if (item.value().scalar_type() != parameters.begin()->value().scalar_type())
+            return fail(ErrorCode::Refused,
+                        "tensor " + item.key() + " is of another type than "
+                            + parameters.begin()->key() + ": the model mixes precisions",
+                        "use a checkpoint whose tensors are all of one type");
     const auto known = identities(trained);
-    for (const auto& item : module.named_parameters())
+    for (const auto& item : parameters)
         if (item.value().requires_grad() && !known.contains(item.value().unsafeGetTensorImpl()))
             return fail(ErrorCode::Refused,
                         "tensor " + item.key() + " would be trained but is not selected",

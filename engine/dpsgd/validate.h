@@ -23,8 +23,8 @@ class Module;
 namespace velamen::dpsgd {
 
 /// Refused, naming the layer or tensor, when the model has a layer that mixes the samples of a
-/// batch or keeps statistics of them, a parameter that requires a gradient and is not among
-/// `trained`, or one that shares its memory with a trained one.
+/// batch or keeps statistics of them, parameters of several types, one that requires a gradient and
+/// is not among `trained`, or one that shares its memory with a trained one.
 Result<> check_module(const torch::nn::Module& module, const TrainedTensors& trained);
 
 /// Refused when two selected tensors share memory, one overlaps itself or is not a floating-point

@@ -69,7 +69,7 @@ struct Ledger::State {
     FileIdentity identity;
     std::optional<Ceiling> ceiling{};
     std::optional<RdpFilter> filter{};
-    std::map<std::pair<std::string, std::int64_t>, std::int64_t> next_step{};
+    std::map<std::string, std::int64_t> next_step{}; // by run
     /// A write failed: the end of the file is unknown until it is opened again.
     bool is_broken = false;
 
@@ -77,7 +77,7 @@ struct Ledger::State {
     {
         if (filter) VELAMEN_TRY(filter->add(entry));
         if (const auto* steps = std::get_if<TrainingSteps>(&entry.event))
-            next_step[{entry.run, entry.attempt}] += steps->steps;
+            next_step[entry.run] += steps->steps;
         return {};
     }
 
@@ -218,7 +218,7 @@ Result<ReservedSteps> Ledger::reserve(const std::string& run, std::int64_t attem
     if (event.noise_clipped) noise.clipped_fraction = exact(*event.noise_clipped);
     const SubsampledGaussian charged{checked<SamplingRate>(event.rate),
                                      exact(event.noise_effective)};
-    const std::int64_t first = state_->next_step[{run, attempt}] - event.steps;
+    const std::int64_t first = state_->next_step[run] - event.steps;
     return ReservedSteps(first, event.steps, charged, noise, event.is_hardened);
 }
 

@@ -66,7 +66,8 @@ class SpentStep {
 public:
     SpentStep(SpentStep&& other) noexcept;
     SpentStep& operator=(SpentStep&&) = delete;
-    /// Position of the step within its run: no two SpentSteps of one attempt are equal.
+    /// Position of the step within its run, over all attempts: no two SpentSteps of a run are
+    /// equal.
     std::int64_t index() const noexcept { return index_; }
     /// What was charged; `noise` is that of all parts together.
     const SubsampledGaussian& event() const noexcept { return event_; }

@@ -6,12 +6,11 @@
 #include <algorithm>
 #include <chrono>
 
-#include <sys/resource.h>
-
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/core/random.h"
 #include "engine/dpsgd/clipper.h"
 #include "engine/privacy/composition.h"
+#include "engine/train/peak_memory.h"
 #include "engine/train/plan.h"
 #include "engine/train/private/private_model.h"
 
@@ -44,6 +43,7 @@ Result<Forecast> measure(const TrainingPlan& plan)
 try {
     VELAMEN_ASSIGN(Forecast f, forecast(plan));
     VELAMEN_ASSIGN(const auto model, PrivateModel::create(plan));
+    model->set_precision(plan.precision);
     VELAMEN_ASSIGN(dpsgd::Clipper clipper, make_clipper(plan, model->trained()));
     const std::int64_t rows_of_unit = rows_per_unit(plan);
     double best = 0.0;
@@ -57,11 +57,12 @@ try {
             std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         best = repeat == 0 ? seconds : std::min(best, seconds);
     }
-    f.seconds = best * static_cast<double>(plan.privacy.expected_batch)
-        / static_cast<double>(plan.micro_batch) * static_cast<double>(plan.privacy.steps);
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    f.gigabytes = static_cast<double>(usage.ru_maxrss) / (1024.0 * 1024.0);
+    // The last pass of a step is half empty on average, and takes as long.
+    const double passes =
+        static_cast<double>(plan.privacy.expected_batch) / static_cast<double>(plan.micro_batch)
+        + 0.5;
+    f.seconds = best * passes * static_cast<double>(plan.privacy.steps);
+    f.gigabytes = peak_gibibytes();
     return f;
 } catch (const std::exception& error) {
     return fail(ErrorCode::Internal, std::string("the dry run failed: ") + error.what());

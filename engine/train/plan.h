@@ -153,6 +153,10 @@ struct Forecast {
 
 /// Numbers only: instant except for loading the checkpoint.
 Result<Forecast> forecast(const TrainingPlan& plan);
+/// The plan with the largest micro-batch, up to its own, that keeps a run within plan.memory_limit;
+/// as it is without a limit. By dry runs of random latents, which may take a minute. Refused, with
+/// what one unit needs, when that is more.
+Result<TrainingPlan> fit_micro_batch(const TrainingPlan& plan);
 /// Fills in seconds and gigabytes by running two micro-batches of random latents.
 Result<Forecast> measure(const TrainingPlan& plan);
 

@@ -16,7 +16,8 @@ namespace velamen::train {
 
 namespace {
 
-constexpr std::int64_t kEncodeBatch = 250;
+/// Pixels encoded at once, whatever their number of images.
+constexpr std::int64_t kEncodedPixels = 250 * 32 * 32;
 
 Result<std::vector<std::int64_t>> class_map(const data::Manifest& manifest,
                                             const std::vector<std::string>& classes)
@@ -86,6 +87,11 @@ at::Tensor to_batch(const std::vector<image::Image>& images)
 
 } // namespace
 
+std::int64_t encode_batch(std::int64_t size)
+{
+    return std::clamp<std::int64_t>(kEncodedPixels / (size * size), 1, 250);
+}
+
 Result<Dataset> load_dataset(const TrainingPlan& plan, const privacy::LedgerStore& store,
                              checkpoint::Checkpoint& checkpoint, std::stop_token stop,
                              const Counter& scanning, const Counter& encoding)
@@ -102,13 +108,14 @@ Result<Dataset> load_dataset(const TrainingPlan& plan, const privacy::LedgerStor
     VELAMEN_ASSIGN(const auto scale, generate::LatentScale::of(checkpoint));
     const auto total = static_cast<std::int64_t>(manifest.images.size());
     Dataset dataset;
+    const std::int64_t batch = encode_batch(target.size);
     dataset.units = std::move(manifest.units);
     dataset.hashes.reserve(static_cast<std::size_t>(total));
     data::LatentCache& cache = dataset.latents;
-    for (std::int64_t first = 0; first < total; first += kEncodeBatch) {
+    for (std::int64_t first = 0; first < total; first += batch) {
         if (stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped while encoding");
         std::vector<image::Image> images;
-        for (std::int64_t i = first; i < std::min(total, first + kEncodeBatch); ++i) {
+        for (std::int64_t i = first; i < std::min(total, first + batch); ++i) {
             const data::ImageEntry& entry = manifest.images[static_cast<std::size_t>(i)];
             const auto bytes = source->read(entry.name);
             if (!bytes)

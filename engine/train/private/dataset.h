@@ -32,6 +32,9 @@ struct Dataset {
     std::string fingerprint;
 };
 
+/// Images of so many pixels a side that are encoded at once: the memory does not grow with them.
+std::int64_t encode_batch(std::int64_t size);
+
 /// Groups the images by the plan's keys, then reads and encodes each once with the frozen
 /// autoencoder (its mean, scaled by the card). Refused when the folder does not fit the plan: other
 /// classes, or, under zero-out, another number of units. Errors name no file, no unit and no class.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include <c10/util/ScopeExit.h>
 #include <torch/torch.h>
 
 #include "engine/checkpoint/blocks.h"
@@ -60,8 +61,7 @@ Result<std::unique_ptr<PrivateModel>> PrivateModel::create(const TrainingPlan& p
     VELAMEN_TRY(dpsgd::check_trained(model->trained_));
     VELAMEN_TRY(dpsgd::check_module(checkpoint.unet(), model->trained_));
     model->tape_ = std::make_unique<dpsgd::GradTape>(model->trained_);
-    checkpoint.unet().set_tap(model->tape_.get());
-    checkpoint.class_embedder().set_tap(model->tape_.get());
+    model->set_tap(model->tape_.get());
     const Rows pool = random_rows(checkpoint, 3, 0);
     VELAMEN_TRY(dpsgd::check_independence([&](const at::Tensor& rows) {
         const auto part = [&](const at::Tensor& of_pool) { return of_pool.index_select(0, rows); };
@@ -76,29 +76,39 @@ Result<std::unique_ptr<PrivateModel>> PrivateModel::create(const TrainingPlan& p
     for (const std::string& name : model->names_)
         if (std::find(alive.begin(), alive.end(), name) == alive.end()) dead.push_back(name);
     VELAMEN_TRY(dpsgd::check_recorded(*model->tape_, model->trained_, dead));
+    model->dead_ = dead;
     model->tape_->clear();
     return model;
 }
 
 PrivateModel::~PrivateModel()
 {
-    if (checkpoint_) {
-        checkpoint_->unet().set_tap(nullptr);
-        checkpoint_->class_embedder().set_tap(nullptr);
-    }
+    if (checkpoint_) set_tap(nullptr);
+}
+
+void PrivateModel::set_tap(nn::Tap* tap)
+{
+    checkpoint_->unet().set_tap(tap);
+    checkpoint_->class_embedder().set_tap(tap);
 }
 
 std::int64_t PrivateModel::null_class() const { return checkpoint_->class_embedder().null_class(); }
 
-at::Tensor PrivateModel::forward_backward(const Rows& rows, std::int64_t rows_per_unit)
+PrivateModel::Prediction PrivateModel::predict(const Rows& rows)
 {
     const auto& schedule = checkpoint_->schedule();
     const auto noisy = diffusion::add_noise(schedule, rows.latents, rows.noise, rows.times);
-    const auto wanted = diffusion::target(schedule, rows.latents, rows.noise, rows.times);
     const auto context = checkpoint_->class_embedder().forward(rows.classes); // [R, 1, D]
-    const auto predicted =
-        checkpoint_->unet().forward(noisy, rows.times.to(torch::kFloat32), context);
-    const auto row_losses = (predicted - wanted).square().flatten(1).mean(1); // [R]
+    const auto made =
+        checkpoint_->unet().forward(noisy.to(dtype_), rows.times.to(torch::kFloat32), context);
+    return {made.to(torch::kFloat32),
+            diffusion::target(schedule, rows.latents, rows.noise, rows.times)};
+}
+
+at::Tensor PrivateModel::forward_backward(const Rows& rows, std::int64_t rows_per_unit)
+{
+    const auto [made, wanted] = predict(rows);
+    const auto row_losses = (made - wanted).square().flatten(1).mean(1); // [R]
     const auto losses = dpsgd::unit_losses(row_losses, rows_per_unit);
     losses.sum().backward();
     return losses.detach();
@@ -106,17 +116,26 @@ at::Tensor PrivateModel::forward_backward(const Rows& rows, std::int64_t rows_pe
 
 at::Tensor PrivateModel::public_loss(const Rows& rows)
 {
-    checkpoint_->unet().set_tap(nullptr);
-    checkpoint_->class_embedder().set_tap(nullptr);
-    const auto& schedule = checkpoint_->schedule();
-    const auto noisy = diffusion::add_noise(schedule, rows.latents, rows.noise, rows.times);
-    const auto wanted = diffusion::target(schedule, rows.latents, rows.noise, rows.times);
-    const auto context = checkpoint_->class_embedder().forward(rows.classes);
-    const auto predicted =
-        checkpoint_->unet().forward(noisy, rows.times.to(torch::kFloat32), context);
-    checkpoint_->unet().set_tap(tape_.get());
-    checkpoint_->class_embedder().set_tap(tape_.get());
-    return at::mse_loss(predicted, wanted);
+    set_tap(nullptr);
+    const auto tapped_again = c10::make_scope_exit([this] { set_tap(tape_.get()); });
+    const auto [made, wanted] = predict(rows);
+    return at::mse_loss(made, wanted);
+}
+
+void PrivateModel::set_precision(const std::string& precision)
+{
+    dtype_ = precision == "bf16" ? at::kBFloat16 : at::kFloat;
+    checkpoint_->unet().to(dtype_);
+    checkpoint_->class_embedder().to(dtype_);
+}
+
+bool has_bf16_units()
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512bf16") > 0;
+#else
+    return false;
+#endif
 }
 
 dpsgd::FrozenWatch PrivateModel::watch_unet() const { return {checkpoint_->unet(), trained_}; }

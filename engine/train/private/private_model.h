@@ -42,6 +42,8 @@ public:
     checkpoint::Checkpoint& checkpoint() noexcept { return *checkpoint_; }
     const dpsgd::TrainedTensors& trained() const noexcept { return trained_; }
     const std::vector<std::string>& trained_names() const noexcept { return names_; }
+    /// Those that are trained although their gradient is zero by construction.
+    const std::vector<std::string>& dead_names() const noexcept { return dead_; }
     dpsgd::GradTape& tape() noexcept { return *tape_; }
     std::int64_t null_class() const;
 
@@ -53,6 +55,11 @@ public:
     /// reports to the tape.
     at::Tensor public_loss(const Rows& rows);
 
+    /// "bf16": weights and activations are bfloat16 from now on; losses, and what the tape's
+    /// records are summed into, stay fp32. An optimiser that was made before this keeps the fp32
+    /// weights as its masters.
+    void set_precision(const std::string& precision);
+
     /// Watches everything that must not move.
     dpsgd::FrozenWatch watch_unet() const;
     dpsgd::FrozenWatch watch_autoencoder() const;
@@ -60,14 +67,24 @@ public:
 
 private:
     PrivateModel() = default;
+    struct Prediction {
+        at::Tensor made, wanted; // fp32 [R, C, H, W]
+    };
+    Prediction predict(const Rows& rows);
+    void set_tap(nn::Tap* tap);
+
     std::unique_ptr<checkpoint::Checkpoint> checkpoint_;
     dpsgd::TrainedTensors trained_;
-    std::vector<std::string> names_;
+    std::vector<std::string> names_, dead_;
     std::unique_ptr<dpsgd::GradTape> tape_;
+    at::ScalarType dtype_ = at::kFloat; // of weights and activations
 };
 
 /// The clipper that a plan asks for.
 Result<dpsgd::Clipper> make_clipper(const TrainingPlan& plan, dpsgd::TrainedTensors trained);
+
+/// Whether this CPU computes with bfloat16 (AVX512-BF16 or AMX): without, fp32 is faster.
+bool has_bf16_units();
 
 /// Public random rows of the right shape, for dry runs and forecasts.
 Rows random_rows(checkpoint::Checkpoint& checkpoint, std::int64_t rows, std::uint64_t seed);

@@ -10,24 +10,24 @@
 #include <chrono>
 #include <optional>
 
-#include <sys/resource.h>
 #include <torch/torch.h>
 
-#include "engine/core/hash.h"
 #include "engine/data/poisson.h"
-#include "engine/diffusion/schedule.h"
 #include "engine/dpsgd/clipper.h"
 #include "engine/dpsgd/optimiser.h"
+#include "engine/dpsgd/out_of_memory.h"
 #include "engine/dpsgd/private_step.h"
-#include "engine/privacy/composition.h"
+#include "engine/train/peak_memory.h"
 #include "engine/train/private/dataset.h"
+#include "engine/train/private/draw_sum.h"
 #include "engine/train/private/preview.h"
 #include "engine/train/private/private_model.h"
+#include "engine/train/private/public_batch.h"
 #include "engine/train/private/recorded_heads.h"
+#include "engine/train/private/run_account.h"
 #include "engine/train/private/run_folder.h"
-#include "engine/train/private/unit_rows.h"
+#include "engine/train/private/saved_run.h"
 #include "engine/train/private/warm_start.h"
-#include "engine/train/public/state_file.h"
 
 namespace velamen::train {
 
@@ -40,13 +40,6 @@ using io::Json;
 double seconds_since(Clock::time_point start)
 {
     return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double peak_gigabytes()
-{
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    return static_cast<double>(usage.ru_maxrss) / (1024.0 * 1024.0);
 }
 
 dpsgd::OptimiserOptions optimiser_options(const TrainingPlan& plan)
@@ -85,36 +78,30 @@ public:
         if (outcome) outcome = train();
         if (!outcome && outcome.error().code != ErrorCode::Cancelled) mark("failed");
         return outcome;
-    } catch (const std::bad_alloc&) {
-        mark("failed");
-        return fail(ErrorCode::OutOfMemory, "the run needs more memory than there is",
-                    "choose a smaller micro-batch, then resume the run");
     } catch (const std::exception& error) {
         mark("failed");
+        if (dpsgd::is_out_of_memory(error))
+            return fail(ErrorCode::OutOfMemory, "the run needs more memory than there is",
+                        "close other programs, then resume the run: what it saved is whole");
         return fail(ErrorCode::Internal, std::string("the run failed: ") + error.what(),
                     "the last saved state is whole: resume the run");
     }
 
 private:
     Result<> prepare();
-    Result<> open_accounting();
-    Result<> open_ledger(const privacy::LedgerStore& store, const Dataset& dataset);
-    Result<> load_state();
+    Result<> open_ledger(const privacy::LedgerStore& store);
     Result<> warm_start();
     Result<> train();
     Result<> take_step(double epsilon_after_it);
     Result<dpsgd::ClippedSum> clipped_sum();
+    std::uint64_t position() const;
     Result<> check_first_step(const dpsgd::StepReport& report);
     Result<> preview();
     Result<> save(const char* state);
-    Result<> save_tuned();
     Result<> pause();
 
     void mark(const char* state) noexcept;
     void tell(Phase phase, std::int64_t done, std::int64_t total, std::string note = {});
-    double epsilon_after(std::int64_t steps) const;
-    double rdp_after(std::int64_t steps) const;
-    std::vector<privacy::Spending> spending_after(std::int64_t steps) const;
     Error cancelled() const
     {
         return {ErrorCode::Cancelled, "the run was stopped; what is spent stays spent",
@@ -132,20 +119,15 @@ private:
     std::unique_ptr<PrivateModel> model_;
     std::unique_ptr<Preview> preview_;
     Dataset dataset_;
-    std::optional<privacy::Ledger> ledger_;
-    std::vector<privacy::Spending> spending_; ///< of the whole plan, steps first
-    std::optional<privacy::PldCurve> curve_;  ///< none: steps are not all, or hardened
-    std::optional<privacy::SubsampledGaussian> event_;
-    std::optional<privacy::Delta> delta_;
+    std::optional<RunAccount> account_;
     std::optional<dpsgd::Clipper> clipper_;
     std::optional<dpsgd::Optimiser> optimiser_;
     std::optional<data::PoissonSampler> sampler_;
     std::optional<core::StreamKey> sampling_key_, noise_key_, augmentation_key_;
+    std::optional<DrawSum> draw_sum_;
+    std::optional<PublicBatch> public_batch_; // none: the plan has none
     std::optional<dpsgd::FrozenWatch> frozen_unet_, frozen_vae_, frozen_table_;
 
-    bool is_warm_start_spent_ = false;
-    std::int64_t spent_ = 0;     ///< steps of this run in the ledger, all attempts
-    std::int64_t drawn_ = 0;     ///< draws of this attempt: position in the sampling streams
     std::int64_t rows_done_ = 0; ///< expected rows, public
     std::int64_t first_step_ = 0;
     double epsilon_ = 0.0;
@@ -155,8 +137,12 @@ private:
 Result<> PrivateSession::prepare()
 {
     tell(Phase::Preparing, 0, 0);
-    VELAMEN_TRY(open_accounting());
+    VELAMEN_ASSIGN(account_, RunAccount::create(plan_.privacy));
     VELAMEN_ASSIGN(model_, PrivateModel::create(plan_));
+    if (const auto& dead = model_->dead_names(); !dead.empty())
+        tell(Phase::Preparing, 0, 0,
+             std::to_string(dead.size()) + " selected tensors, such as " + dead.front()
+                 + ", have a gradient of zero by construction: they receive noise alone");
     VELAMEN_ASSIGN(preview_, Preview::create(plan_));
     VELAMEN_ASSIGN(auto store, privacy::LedgerStore::open(ledgers_));
     VELAMEN_ASSIGN(
@@ -165,11 +151,12 @@ Result<> PrivateSession::prepare()
             plan_, store, model_->checkpoint(), stop_,
             [this](std::int64_t done, std::int64_t total) { tell(Phase::Scanning, done, total); },
             [this](std::int64_t done, std::int64_t total) { tell(Phase::Encoding, done, total); }));
-    VELAMEN_TRY(open_ledger(store, dataset_));
+    VELAMEN_TRY(open_ledger(store));
 
-    // Keys live in memory only: a resumed run draws fresh ones.
+    // Keys live in memory only: a resumed run draws fresh ones. A test's are the same again, and
+    // its streams go on at the step where the run stands.
     const auto key = plan_.reproducible
-        ? core::StreamKey::reproducible(static_cast<std::uint64_t>(folder_.state().attempt))
+        ? core::StreamKey::reproducible(static_cast<std::uint64_t>(plan_.preview_seed))
         : core::StreamKey::fresh();
     sampling_key_ = key.derive(core::StreamPurpose::Sampling);
     noise_key_ = key.derive(core::StreamPurpose::Noise);
@@ -178,8 +165,19 @@ Result<> PrivateSession::prepare()
 
     VELAMEN_ASSIGN(clipper_, make_clipper(plan_, model_->trained()));
     optimiser_.emplace(model_->trained(), optimiser_options(plan_));
-    sampler_.emplace(static_cast<std::int64_t>(dataset_.units.size()), event_->rate);
-    VELAMEN_TRY(load_state());
+    model_->set_precision(plan_.precision); // the optimiser has its fp32 masters
+    if (plan_.precision == "bf16" && !has_bf16_units())
+        tell(Phase::Preparing, 0, 0, "this CPU has no bf16 units: a plan in fp32 would be faster");
+    sampler_.emplace(static_cast<std::int64_t>(dataset_.units.size()), account_->event().rate);
+    draw_sum_.emplace(plan_, *model_, *clipper_, dataset_, *augmentation_key_);
+    VELAMEN_TRY(load_state(folder_, *optimiser_));
+    if (plan_.optimiser.public_batch > 0) {
+        VELAMEN_ASSIGN(
+            public_batch_,
+            PublicBatch::load(plan_, *model_, stop_, [this](std::int64_t done, std::int64_t total) {
+                tell(Phase::Encoding, done, total);
+            }));
+    }
 
     Json started = Json::object();
     started["event"] = "started";
@@ -188,58 +186,25 @@ Result<> PrivateSession::prepare()
     return folder_.log(started);
 }
 
-Result<> PrivateSession::open_accounting()
-{
-    VELAMEN_ASSIGN(const auto rate, privacy::SamplingRate::create(plan_.privacy.rate));
-    VELAMEN_ASSIGN(const auto noise,
-                   privacy::NoiseMultiplier::create(plan_.privacy.noise_effective));
-    VELAMEN_ASSIGN(const auto delta, privacy::Delta::create(plan_.privacy.delta));
-    event_ = privacy::SubsampledGaussian{rate, noise};
-    delta_ = delta;
-    VELAMEN_ASSIGN(spending_, spending_of(plan_.privacy));
-    if (plan_.privacy.hardened || spending_.size() > 1) return {};
-    VELAMEN_ASSIGN(curve_, privacy::PldCurve::create(*event_));
-    return {};
-}
-
-Result<> PrivateSession::open_ledger(const privacy::LedgerStore& store, const Dataset& dataset)
+Result<> PrivateSession::open_ledger(const privacy::LedgerStore& store)
 {
     auto& state = folder_.state();
-    auto own = store; // join() may extend the index
-    VELAMEN_ASSIGN(ledger_, own.join(dataset.hashes));
-    const bool is_known = state.dataset.empty() || state.dataset == dataset.fingerprint;
-    if (!is_known || (!record().ledger_id.empty() && record().ledger_id != ledger_->id()))
+    const bool is_known = state.dataset.empty() || state.dataset == dataset_.fingerprint;
+    if (!is_known)
         return fail(ErrorCode::Refused,
                     "the folder now holds other images, classes or groups of images than when the "
                     "run began",
                     "put them back as they were, or start a new run for them");
-    state.dataset = dataset.fingerprint;
-    if (record().ledger_seq >= 0)
-        VELAMEN_TRY(ledger_->require({record().ledger_seq, record().ledger_hash}));
-    VELAMEN_TRY(
-        check_recorded_heads(folder_.path(), plan_, model_->checkpoint().card(), store, *ledger_));
-    for (const privacy::LedgerEntry& entry : ledger_->entries())
-        if (entry.run == record().id) {
-            if (const auto* steps = std::get_if<privacy::TrainingSteps>(&entry.event))
-                spent_ += steps->steps;
-            else
-                is_warm_start_spent_ = true;
-            state.attempt = std::max(state.attempt, entry.attempt);
-        }
+    state.dataset = dataset_.fingerprint;
+    VELAMEN_TRY(account_->join(store, dataset_.hashes, state));
+    VELAMEN_TRY(check_recorded_heads(folder_.path(), plan_, model_->checkpoint().card(), store,
+                                     account_->ledger()));
     // A ceiling that would end the run midway is met before its first step.
-    VELAMEN_ASSIGN(
-        const std::int64_t room,
-        ledger_->room(plan_.privacy.unit, plan_.privacy.neighbours, charge_for(plan_.privacy, 1)));
-    if (const std::int64_t wanted = plan_.privacy.steps - spent_; room < wanted)
-        return fail(ErrorCode::Refused,
-                    "the ceiling of this dataset leaves room for " + std::to_string(room)
-                        + " more steps of this plan, not for " + std::to_string(wanted),
-                    "plan fewer steps or more noise; a ceiling is not raised once results have "
-                    "been seen");
+    VELAMEN_TRY(account_->check_room());
     ++state.attempt;
-    record().ledger_id = ledger_->id();
+    record().ledger_id = account_->ledger().id();
     record().state = "running";
-    epsilon_ = epsilon_after(spent_);
+    epsilon_ = account_->epsilon_after(account_->spent());
     return folder_.save();
 }
 
@@ -248,47 +213,29 @@ Result<> PrivateSession::open_ledger(const privacy::LedgerStore& store, const Da
 Result<> PrivateSession::warm_start()
 {
     VELAMEN_ASSIGN(const auto charge, warm_start_charge(plan_.privacy));
-    if (!charge || is_warm_start_spent_ || !folder_.state().state_file.empty()) return {};
+    if (!charge || account_->is_warm_start_spent() || !folder_.state().state_file.empty())
+        return {};
     VELAMEN_ASSIGN(auto sum, class_moment_sum(dataset_, plan_));
-    VELAMEN_ASSIGN(auto right,
-                   ledger_->reserve(record().id, folder_.state().attempt, plan_.privacy.unit,
-                                    plan_.privacy.neighbours, *charge));
-    is_warm_start_spent_ = true;
-    epsilon_ = epsilon_after(0);
+    VELAMEN_ASSIGN(auto right, account_->reserve_warm_start(folder_.state(), *charge));
+    epsilon_ = account_->epsilon_after(0);
     VELAMEN_ASSIGN(const auto moments, std::move(sum).release(std::move(right), *noise_key_));
     return learn_class_moments(
         *model_, moments, plan_, stop_,
         [this](std::int64_t done, std::int64_t total) { tell(Phase::WarmStart, done, total); });
 }
 
-Result<> PrivateSession::load_state()
-{
-    const RunState& state = folder_.state();
-    if (state.state_file.empty()) return {};
-    const fs::path path = folder_.path() / state.state_file;
-    VELAMEN_ASSIGN(const std::string sha256, core::sha256_file(path));
-    if (sha256 != state.state_sha256)
-        return fail(ErrorCode::Corrupt, state.state_file + " is damaged (its SHA-256 differs)",
-                    "restore it from a copy, or start a new run; what is spent stays spent");
-    NamedTensors loaded;
-    for (const auto& [name, tensor] : optimiser_->export_state())
-        loaded.emplace_back(name, tensor.clone());
-    VELAMEN_TRY(read_state(path, loaded));
-    return optimiser_->import_state(loaded);
-}
-
 Result<> PrivateSession::train()
 {
     const std::int64_t planned = plan_.privacy.steps;
     VELAMEN_TRY(preview());
-    if (is_warm_start_spent_ && optimiser_->steps_done() == 0) VELAMEN_TRY(save("running"));
+    if (account_->is_warm_start_spent() && optimiser_->steps_done() == 0)
+        VELAMEN_TRY(save("running"));
     training_since_ = Clock::now();
     first_step_ = optimiser_->steps_done();
     tell(Phase::Training, optimiser_->steps_done(), planned);
-    while (optimiser_->steps_done() < planned && spent_ < planned) {
-        VELAMEN_TRY(pause());
+    while (optimiser_->steps_done() < planned && account_->spent() < planned) {
         // The hard stop: not one step beyond the declared epsilon.
-        const double after = epsilon_after(spent_ + 1);
+        const double after = account_->epsilon_after(account_->spent() + 1);
         if (after > plan_.privacy.epsilon) {
             tell(Phase::Training, optimiser_->steps_done(), planned, "the budget is used up");
             break;
@@ -316,29 +263,33 @@ Result<> PrivateSession::take_step(double epsilon_after_it)
     std::optional<privacy::GridNoise> grid_noise;
     if (plan_.privacy.hardened) {
         VELAMEN_ASSIGN(grid_noise,
-                       privacy::GridNoise::draw(
-                           clipper_->grid(), event_->noise,
-                           core::SecureStream(*noise_key_, static_cast<std::uint64_t>(drawn_), 0)));
+                       privacy::GridNoise::draw(clipper_->grid(), account_->event().noise,
+                                                core::SecureStream(*noise_key_, position(), 0)));
     }
-    auto sum = clipped_sum();
-    if (!sum) {
-        clipper_->reset();
-        model_->tape().clear();
-        if (sum.error().code == ErrorCode::Cancelled)
-            VELAMEN_TRY(save("paused")); // nothing was released: the draw is forgotten, not spent
-        return fail(sum.error());
+    const std::int64_t micro_batch = draw_sum_->micro_batch();
+    // Stopped here, the draw is forgotten, not spent: nothing was released.
+    VELAMEN_ASSIGN(auto sum, clipped_sum());
+    if (draw_sum_->micro_batch() < micro_batch)
+        tell(Phase::Training, optimiser_->steps_done(), plan_.privacy.steps,
+             "memory ran out: " + std::to_string(draw_sum_->micro_batch())
+                 + " units a pass from now on");
+    std::optional<dpsgd::PublicGradient> public_gradient;
+    if (public_batch_) {
+        VELAMEN_ASSIGN(auto values,
+                       public_batch_->gradient(*model_, static_cast<std::int64_t>(position()),
+                                               draw_sum_->micro_batch()));
+        public_gradient = {std::move(values), plan_.optimiser.public_weight};
     }
-    VELAMEN_ASSIGN(auto reserved,
-                   ledger_->reserve(record().id, folder_.state().attempt, plan_.privacy.unit,
-                                    plan_.privacy.neighbours, charge_for(plan_.privacy, 1)));
-    ++spent_;
+    VELAMEN_ASSIGN(auto spent, account_->reserve_step(folder_.state()));
     auto gradient = grid_noise
-        ? dpsgd::NoisyGradient::release(std::move(*sum), reserved.take(), std::move(*grid_noise))
-        : dpsgd::NoisyGradient::release(std::move(*sum), reserved.take(), *noise_key_);
+        ? dpsgd::NoisyGradient::release(std::move(sum), std::move(spent), std::move(*grid_noise))
+        : dpsgd::NoisyGradient::release(std::move(sum), std::move(spent), *noise_key_);
     StepPoint point;
     point.noised_loss = gradient.noised_loss();
     point.noised_clipped_fraction = gradient.noised_clipped_fraction();
-    VELAMEN_ASSIGN(const dpsgd::StepReport report, optimiser_->step(std::move(gradient)));
+    VELAMEN_ASSIGN(
+        const dpsgd::StepReport report,
+        optimiser_->step(std::move(gradient), public_gradient ? &*public_gradient : nullptr));
     VELAMEN_TRY(check_first_step(report));
     epsilon_ = epsilon_after_it;
     rows_done_ += plan_.privacy.expected_batch * rows_per_unit(plan_);
@@ -351,27 +302,16 @@ Result<> PrivateSession::take_step(double epsilon_after_it)
     return {};
 }
 
+/// Of this step in the run's streams.
+std::uint64_t PrivateSession::position() const
+{
+    return static_cast<std::uint64_t>(account_->spent());
+}
+
 Result<dpsgd::ClippedSum> PrivateSession::clipped_sum()
 {
-    const auto step = static_cast<std::uint64_t>(drawn_++);
-    core::SecureStream sampling(*sampling_key_, step, 0);
-    data::PoissonDraw draw = sampler_->draw(sampling);
-    auto units = draw.units();
-    const std::int64_t timesteps = model_->checkpoint().schedule().num_train_timesteps();
-    while (!units.empty()) {
-        if (stop_.stop_requested()) return fail(cancelled());
-        mailbox_->wait_while_paused(stop_);
-        const auto part = units.first(
-            std::min<std::size_t>(units.size(), static_cast<std::size_t>(plan_.micro_batch)));
-        units = units.subspan(part.size());
-        const Rows rows = unit_rows(dataset_, part, plan_, timesteps, model_->null_class(),
-                                    *augmentation_key_, step);
-        const at::Tensor losses = model_->forward_backward(rows, rows_per_unit(plan_));
-        VELAMEN_TRY(clipper_->add(model_->tape(),
-                                  {.units = static_cast<std::int64_t>(part.size()), .padded = 0},
-                                  losses));
-    }
-    return clipper_->finish(std::move(draw));
+    core::SecureStream sampling(*sampling_key_, position(), 0);
+    return draw_sum_->sum(sampler_->draw(sampling), position(), [this] { return pause(); });
 }
 
 Result<> PrivateSession::check_first_step(const dpsgd::StepReport& report)
@@ -403,6 +343,7 @@ Result<> PrivateSession::preview()
     return {};
 }
 
+/// Between micro-batches.
 Result<> PrivateSession::pause()
 {
     if (stop_.stop_requested()) {
@@ -426,46 +367,20 @@ Result<> PrivateSession::save(const char* state)
 {
     const std::int64_t step = optimiser_->steps_done();
     tell(Phase::Saving, step, plan_.privacy.steps);
-    const std::string name = "checkpoints/state-" + std::to_string(folder_.state().attempt) + "-"
-        + std::to_string(step) + ".safetensors";
-    Json header = Json::object();
-    header["run"] = record().id;
-    header["step"] = step;
-    NamedTensors tensors;
-    for (const auto& [key, tensor] : optimiser_->export_state())
-        tensors.emplace_back(key, tensor.contiguous());
-    VELAMEN_TRY(write_state(folder_.path() / name, tensors, header));
-    auto& run = folder_.state();
-    run.state_file = name;
-    VELAMEN_ASSIGN(run.state_sha256, core::sha256_file(folder_.path() / name));
-    const privacy::LedgerHead head = ledger_->head();
+    VELAMEN_TRY(save_state(folder_, *optimiser_));
+    const privacy::LedgerHead head = account_->ledger().head();
     record().ledger_seq = head.seq;
     record().ledger_hash = head.hash;
     record().step = step;
     record().epsilon = epsilon_;
-    record().epsilon_rdp = rdp_after(spent_);
+    record().epsilon_rdp = account_->rdp_after(account_->spent());
     record().state = state;
-    if (step > 0) VELAMEN_TRY(save_tuned());
+    if (step > 0) {
+        preview_->set_weights(optimiser_->averaged());
+        VELAMEN_TRY(save_tuned(folder_, preview_->checkpoint(), model_->trained_names()));
+    }
     VELAMEN_TRY(folder_.save());
     folder_.drop_old_states();
-    return {};
-}
-
-Result<> PrivateSession::save_tuned()
-{
-    preview_->set_weights(optimiser_->averaged());
-    auto& checkpoint = preview_->checkpoint();
-    checkpoint::Card card = checkpoint.card();
-    card.name += ", tuned with privacy";
-    card.classes = plan_.classes;
-    card.trained_tensors = model_->trained_names();
-    card.base_sha256 = folder_.state().base_sha256;
-    card.ledger_id = record().ledger_id;
-    card.ledger_seq = record().ledger_seq;
-    card.ledger_hash = record().ledger_hash;
-    const fs::path relative = "checkpoints/tuned";
-    VELAMEN_TRY(checkpoint.save_tuned(folder_.path() / relative, model_->trained_names(), card));
-    record().checkpoint = relative;
     return {};
 }
 
@@ -485,8 +400,8 @@ void PrivateSession::tell(Phase phase, std::int64_t done, std::int64_t total, st
     progress.total = total;
     progress.epsilon = epsilon_;
     progress.epsilon_limit = plan_.privacy.epsilon;
-    progress.micro_batch = plan_.micro_batch;
-    progress.peak_gigabytes = peak_gigabytes();
+    progress.micro_batch = draw_sum_ ? draw_sum_->micro_batch() : plan_.micro_batch;
+    progress.peak_gigabytes = peak_gibibytes();
     progress.note = std::move(note);
     if (optimiser_ && optimiser_->steps_done() > first_step_) {
         const double elapsed = seconds_since(training_since_);
@@ -496,33 +411,6 @@ void PrivateSession::tell(Phase phase, std::int64_t done, std::int64_t total, st
             elapsed / steps * static_cast<double>(plan_.privacy.steps - optimiser_->steps_done());
     }
     observer_->on_progress(progress);
-}
-
-double PrivateSession::epsilon_after(std::int64_t steps) const
-{
-    if (curve_ && steps > 0) {
-        const auto epsilon = curve_->epsilon_after(*privacy::Steps::create(steps), *delta_);
-        return epsilon ? epsilon->value() : std::numeric_limits<double>::infinity();
-    }
-    const auto bound = privacy::bound_of(spending_after(steps), *delta_);
-    return bound ? bound->epsilon.value() : std::numeric_limits<double>::infinity();
-}
-
-std::vector<privacy::Spending> PrivateSession::spending_after(std::int64_t steps) const
-{
-    std::vector<privacy::Spending> all = spending_;
-    if (steps > 0)
-        all.front().times = *privacy::Steps::create(steps);
-    else
-        all.erase(all.begin());
-    if (!is_warm_start_spent_) all.erase(all.begin() + (steps > 0 ? 1 : 0), all.end());
-    return all;
-}
-
-double PrivateSession::rdp_after(std::int64_t steps) const
-{
-    const auto rdp = privacy::composed_rdp(spending_after(steps), *delta_);
-    return rdp ? rdp->epsilon.value() : std::numeric_limits<double>::infinity();
 }
 
 } // namespace

@@ -13,13 +13,13 @@
 #include <optional>
 
 #include <ATen/ATen.h>
-#include <sys/resource.h>
 
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/checkpoint/writer.h"
 #include "engine/core/file.h"
 #include "engine/generate/render.h"
 #include "engine/image/codec.h"
+#include "engine/train/peak_memory.h"
 #include "engine/train/public/autoencoder_stage.h"
 #include "engine/train/public/image_set.h"
 #include "engine/train/public/plan_json.h"
@@ -46,13 +46,6 @@ constexpr std::uint64_t kPreviewSeed = 1234;
 double seconds_since(Clock::time_point start)
 {
     return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double peak_gigabytes()
-{
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    return static_cast<double>(usage.ru_maxrss) / (1024.0 * 1024.0);
 }
 
 std::string rounded(double value, const char* format)
@@ -191,7 +184,7 @@ void Pretraining::tell(Phase phase, std::int64_t done, std::int64_t total, const
     observer_->on_progress({.phase = phase,
                             .done = done,
                             .total = total,
-                            .peak_gigabytes = peak_gigabytes(),
+                            .peak_gigabytes = peak_gibibytes(),
                             .note = note});
 }
 
@@ -321,7 +314,7 @@ Result<> Pretraining::loop(Stage& stage)
                  .seconds_left =
                      seconds / done * static_cast<double>(stage.steps() - position_.step),
                  .micro_batch = stage.batch(),
-                 .peak_gigabytes = peak_gigabytes()});
+                 .peak_gigabytes = peak_gibibytes()});
         }
         const bool is_preview_due = position_.is_unet
             && (position_.step * kPreviews / stage.steps())

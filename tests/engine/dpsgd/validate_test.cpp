@@ -85,6 +85,17 @@ TEST(Validate, RefusesATrainableParameterOutsideTheSelection)
     EXPECT_TRUE(check_module(*model, trained));
 }
 
+TEST(Validate, RefusesAModelThatMixesTypes)
+{
+    const torch::nn::Sequential model(torch::nn::Linear(4, 4), torch::nn::Linear(4, 4));
+    model->ptr(1)->to(torch::kBFloat16);
+    const auto refused = check_module(*model, all_parameters(*model));
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("1.weight"), std::string::npos);
+    model->to(torch::kBFloat16);
+    EXPECT_TRUE(check_module(*model, all_parameters(*model)));
+}
+
 TEST(Validate, RefusesTiedFrozenAndRepeatedTensors)
 {
     const at::Tensor a = torch::randn({4, 4}).requires_grad_(true);

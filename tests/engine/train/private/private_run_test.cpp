@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -20,6 +21,7 @@
 #include "tests/support/leaks.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"
+#include "tests/support/watched_allocator.h"
 
 namespace velamen::train {
 namespace {
@@ -360,7 +362,8 @@ TEST_F(PrivateRun, KilledInTheMiddleNeverForgetsWhatItSpent)
     Recorder recorder;
     const auto resumed = (*session)->run({}, mailbox, recorder);
     ASSERT_TRUE(resumed) << resumed.error().message;
-    EXPECT_EQ(spent(ledger()), 6); // reserved is spent: the lost steps are not taken again
+    EXPECT_EQ(spent(ledger()), 6);       // reserved is spent: the lost steps are not taken again
+    EXPECT_EQ(read_run(run())->step, 5); // saved at 3, spent up to 4: one update fewer
     EXPECT_LE(read_run(run())->epsilon, 8.0);
     for (const auto& entry : fs::recursive_directory_iterator(run()))
         EXPECT_EQ(entry.path().string().find(".part"), std::string::npos) << entry.path();
@@ -370,17 +373,110 @@ TEST_F(PrivateRun, RefusesAnotherFolderPlanOrCheckpointOnResume)
 {
     StoppingRecorder stopping(2);
     ASSERT_FALSE(train(plan(), run(), stopping, stopping.source.get_token()));
-    const std::string text = *core::read_file(run() / "plan.json");
-    ASSERT_TRUE(core::write_file(run() / "plan.json", text + " "));
-    EXPECT_FALSE(resume_private_run(run(), ledgers()));
-    ASSERT_TRUE(core::write_file(run() / "plan.json", text));
+    const auto refusal_after_changing = [this](const fs::path& file) {
+        const std::string text = *core::read_file(file);
+        EXPECT_TRUE(core::write_file(file, text + " "));
+        const auto session = resume_private_run(run(), ledgers());
+        EXPECT_TRUE(core::write_file(file, text));
+        return session ? std::string() : session.error().message;
+    };
+    EXPECT_THAT(refusal_after_changing(run() / "plan.json"), testing::HasSubstr("plan.json"));
+    EXPECT_THAT(refusal_after_changing(checkpoint() / "unet/config.json"),
+                testing::HasSubstr("the base checkpoint is not the one"));
 
     fs::rename(source(), dir_.path() / "elsewhere");
     test::write_private_folder(source(), 4); // other images under the same path
     const auto session = resume_private_run(run(), ledgers());
     Mailbox mailbox;
     Recorder recorder;
-    EXPECT_FALSE(session && (*session)->run({}, mailbox, recorder));
+    ASSERT_TRUE(session);
+    const auto outcome = (*session)->run({}, mailbox, recorder);
+    ASSERT_FALSE(outcome);
+    EXPECT_THAT(outcome.error().message, testing::HasSubstr("the folder"));
+}
+
+/// All tensors of the run's last state, by name.
+std::map<std::string, std::vector<std::byte>> last_state(const fs::path& run, std::int64_t step)
+{
+    std::map<std::string, std::vector<std::byte>> values;
+    for (const auto& entry : fs::directory_iterator(run / "checkpoints")) {
+        const std::string name = entry.path().filename().string();
+        if (!name.starts_with("state-")
+            || !name.ends_with("-" + std::to_string(step) + ".safetensors"))
+            continue;
+        const auto file = io::SafetensorsFile::open(entry.path());
+        EXPECT_TRUE(file);
+        for (const auto& tensor : file->tensors())
+            values[tensor.name] = {tensor.bytes.begin(), tensor.bytes.end()};
+    }
+    return values;
+}
+
+/// Requests a stop in the middle of the step that follows the given one.
+class StoppingWithin final : public Recorder {
+public:
+    StoppingWithin(std::int64_t after, test::WatchedAllocator& allocator)
+        : after_(after), allocator_(allocator)
+    {
+    }
+    void on_step(const StepPoint& point) override
+    {
+        Recorder::on_step(point);
+        if (point.step == after_) allocator_.at(10, [this] { source.request_stop(); });
+    }
+    std::stop_source source;
+
+private:
+    std::int64_t after_;
+    test::WatchedAllocator& allocator_;
+};
+
+TEST_F(PrivateRun, InTestModeGoesOnBitForBitWhereItWasStopped)
+{
+    TrainingPlan p = plan();
+    p.privacy.steps = 10;
+    p.privacy.epsilon = 100.0; // more than ten steps need
+    p.sample_every = 0;
+    p.micro_batch = 8;
+    p.reproducible = true;
+    Recorder straight;
+    ASSERT_TRUE(train(p, dir_.path() / "straight", straight));
+
+    {
+        test::WatchedAllocator allocator;
+        StoppingWithin stopping(4, allocator);
+        const auto outcome = train(p, run(), stopping, stopping.source.get_token());
+        ASSERT_FALSE(outcome);
+        EXPECT_EQ(outcome.error().code, ErrorCode::Cancelled);
+        EXPECT_EQ(stopping.points.size(), 4U);
+    }
+    EXPECT_EQ(spent(ledger()), 10 + 4); // the step that was stopped was not spent
+    const auto session = resume_private_run(run(), ledgers());
+    ASSERT_TRUE(session) << session.error().message;
+    Mailbox mailbox;
+    Recorder resumed;
+    ASSERT_TRUE((*session)->run({}, mailbox, resumed));
+
+    ASSERT_EQ(resumed.points.size(), 6U);
+    for (std::size_t i = 0; i < 6; ++i) {
+        EXPECT_EQ(resumed.points[i].noised_loss, straight.points[4 + i].noised_loss);
+        EXPECT_EQ(resumed.points[i].noised_gradient_norm,
+                  straight.points[4 + i].noised_gradient_norm);
+        EXPECT_EQ(resumed.points[i].learning_rate, straight.points[4 + i].learning_rate);
+        EXPECT_EQ(resumed.points[i].epsilon, straight.points[4 + i].epsilon);
+    }
+    const auto wanted = last_state(dir_.path() / "straight", 10);
+    EXPECT_GT(wanted.size(), 20U);
+    EXPECT_EQ(last_state(run(), 10), wanted);
+}
+
+TEST_F(PrivateRun, DrawsFreshKeysWhereItGoesOn)
+{
+    TrainingPlan p = plan();
+    Recorder first, second;
+    ASSERT_TRUE(train(p, run(), first));
+    ASSERT_TRUE(train(p, dir_.path() / "second", second));
+    EXPECT_NE(first.points.front().noised_loss, second.points.front().noised_loss);
 }
 
 TEST_F(PrivateRun, RefusesALedgerThatWasRolledBack)
