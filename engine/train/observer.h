@@ -62,12 +62,27 @@ struct SampleRow {
     std::vector<image::Image> images;
 };
 
+/// Which public classes the new ones begin as: what the released votes say. Public.
+struct ClassMapping {
+    struct Part {
+        std::string from; ///< public class
+        double share;     ///< of the row; they sum to 1
+    };
+    struct Row {
+        std::string name;        ///< new class
+        std::vector<Part> parts; ///< largest first; empty: no public class stood out
+    };
+    std::vector<Row> rows; ///< in the order of class indices
+};
+
 class TrainingObserver {
 public:
     virtual ~TrainingObserver() = default;
     virtual void on_progress(const Progress& progress) = 0;
     virtual void on_step(const StepPoint& point) = 0;
     virtual void on_samples(const SampleRow& row) = 0;
+    /// Before the first step of each attempt of a run with class votes.
+    virtual void on_class_mapping(const ClassMapping&) {}
 };
 
 } // namespace velamen::train

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <set>
 
 #include <sys/resource.h>
 #include <torch/torch.h>
@@ -95,7 +96,9 @@ private:
     Result<> open_accounting();
     Result<> open_ledger(const privacy::LedgerStore& store, const Dataset& dataset);
     Result<> load_state();
-    Result<> warm_start();
+    Result<> check_ceiling();
+    Result<> begin_warm();
+    Result<privacy::SpentRelease> charge(const privacy::NoisyRelease& release);
     Result<> train();
     Result<> take_step(double epsilon_after_it);
     Result<dpsgd::ClippedSum> clipped_sum();
@@ -128,8 +131,9 @@ private:
     std::unique_ptr<Preview> preview_;
     Dataset dataset_;
     std::optional<privacy::Ledger> ledger_;
-    std::vector<privacy::Spending> spending_; ///< of the whole plan, steps first
-    std::optional<privacy::PldCurve> curve_;  ///< none: steps are not all, or hardened
+    std::vector<privacy::Spending> spending_;       ///< of the whole plan, steps first
+    std::vector<privacy::NoisyRelease> warm_start_; ///< of the plan: the rest of spending_
+    std::optional<privacy::PldCurve> curve_;        ///< none: steps are not all, or hardened
     std::optional<privacy::SubsampledGaussian> event_;
     std::optional<privacy::Delta> delta_;
     std::optional<dpsgd::Clipper> clipper_;
@@ -138,10 +142,10 @@ private:
     std::optional<core::StreamKey> sampling_key_, noise_key_, augmentation_key_;
     std::optional<dpsgd::FrozenWatch> frozen_unet_, frozen_vae_, frozen_table_;
 
-    bool is_warm_start_spent_ = false;
-    std::int64_t spent_ = 0;     ///< steps of this run in the ledger, all attempts
-    std::int64_t drawn_ = 0;     ///< draws of this attempt: position in the sampling streams
-    std::int64_t rows_done_ = 0; ///< expected rows, public
+    std::set<std::string> released_; ///< purposes of this run's lines beside its steps
+    std::int64_t spent_ = 0;         ///< steps of this run in the ledger, all attempts
+    std::int64_t drawn_ = 0;         ///< draws of this attempt: position in the sampling streams
+    std::int64_t rows_done_ = 0;     ///< expected rows, public
     std::int64_t first_step_ = 0;
     double epsilon_ = 0.0;
     Clock::time_point training_since_;
@@ -169,7 +173,7 @@ Result<> PrivateSession::prepare()
     sampling_key_ = key.derive(core::StreamPurpose::Sampling);
     noise_key_ = key.derive(core::StreamPurpose::Noise);
     augmentation_key_ = key.derive(core::StreamPurpose::Augmentation);
-    VELAMEN_TRY(warm_start());
+    VELAMEN_TRY(begin_warm());
 
     VELAMEN_ASSIGN(clipper_, make_clipper(plan_, model_->trained()));
     optimiser_.emplace(model_->trained(), optimiser_options(plan_));
@@ -192,6 +196,7 @@ Result<> PrivateSession::open_accounting()
     event_ = privacy::SubsampledGaussian{rate, noise};
     delta_ = delta;
     VELAMEN_ASSIGN(spending_, spending_of(plan_.privacy));
+    VELAMEN_ASSIGN(warm_start_, warm_start_charges(plan_.privacy));
     if (plan_.privacy.hardened || spending_.size() > 1) return {};
     VELAMEN_ASSIGN(curve_, privacy::PldCurve::create(*event_));
     return {};
@@ -214,19 +219,10 @@ Result<> PrivateSession::open_ledger(const privacy::LedgerStore& store, const Da
             if (const auto* steps = std::get_if<privacy::TrainingSteps>(&entry.event))
                 spent_ += steps->steps;
             else
-                is_warm_start_spent_ = true;
+                released_.insert(std::get<privacy::NoisyRelease>(entry.event).purpose);
             state.attempt = std::max(state.attempt, entry.attempt);
         }
-    // A ceiling that would end the run midway is met before its first step.
-    VELAMEN_ASSIGN(
-        const std::int64_t room,
-        ledger_->room(plan_.privacy.unit, plan_.privacy.neighbours, charge_for(plan_.privacy, 1)));
-    if (const std::int64_t wanted = plan_.privacy.steps - spent_; room < wanted)
-        return fail(ErrorCode::Refused,
-                    "the ceiling of this dataset leaves room for " + std::to_string(room)
-                        + " more steps of this plan, not for " + std::to_string(wanted),
-                    "plan fewer steps or more noise; a ceiling is not raised once results have "
-                    "been seen");
+    VELAMEN_TRY(check_ceiling());
     ++state.attempt;
     record().ledger_id = ledger_->id();
     record().state = "running";
@@ -234,22 +230,53 @@ Result<> PrivateSession::open_ledger(const privacy::LedgerStore& store, const Da
     return folder_.save();
 }
 
-/// Released once in a run. What is learned from it lives in the weights, so that the state that is
-/// saved with the first step holds it; a crash before that has spent it for nothing.
-Result<> PrivateSession::warm_start()
+/// A ceiling that would end the run midway is met before anything is charged.
+Result<> PrivateSession::check_ceiling()
 {
-    VELAMEN_ASSIGN(const auto charge, warm_start_charge(plan_.privacy));
-    if (!charge || is_warm_start_spent_ || !folder_.state().state_file.empty()) return {};
-    VELAMEN_ASSIGN(auto sum, class_moment_sum(dataset_, plan_));
+    std::vector<privacy::NoisyRelease> due;
+    if (folder_.state().state_file.empty())
+        std::ranges::copy_if(warm_start_, std::back_inserter(due), [&](const auto& release) {
+            return !released_.contains(release.purpose);
+        });
+    VELAMEN_ASSIGN(const std::int64_t room,
+                   ledger_->room(plan_.privacy.unit, plan_.privacy.neighbours,
+                                 charge_for(plan_.privacy, 1), due));
+    const std::int64_t wanted = plan_.privacy.steps - spent_;
+    if (room >= wanted) return {};
+    return fail(ErrorCode::Refused,
+                "the ceiling of this dataset leaves room for " + std::to_string(room)
+                    + " more steps of this plan" + (due.empty() ? "" : " beside its warm start")
+                    + ", not for " + std::to_string(wanted),
+                std::string("plan fewer steps or more noise")
+                    + (due.empty() ? "" : ", or no warm start")
+                    + "; a ceiling is not raised once results have been seen");
+}
+
+Result<> PrivateSession::begin_warm()
+{
+    if (warm_start_.empty()) return {};
+    return warm_start(
+        {.folder = folder_,
+         .dataset = dataset_,
+         .model = *model_,
+         .preview = preview_->checkpoint(),
+         .noise = *noise_key_,
+         .stop = stop_,
+         .is_charged = [this](const std::string& purpose) { return released_.contains(purpose); },
+         .charge = [this](const auto& release) { return charge(release); },
+         .counter = [this](auto done, auto total) { tell(Phase::WarmStart, done, total); },
+         .note = [this](std::string note) { tell(Phase::WarmStart, 0, 0, std::move(note)); },
+         .observer = *observer_});
+}
+
+Result<privacy::SpentRelease> PrivateSession::charge(const privacy::NoisyRelease& release)
+{
     VELAMEN_ASSIGN(auto right,
                    ledger_->reserve(record().id, folder_.state().attempt, plan_.privacy.unit,
-                                    plan_.privacy.neighbours, *charge));
-    is_warm_start_spent_ = true;
+                                    plan_.privacy.neighbours, release));
+    released_.insert(release.purpose);
     epsilon_ = epsilon_after(0);
-    VELAMEN_ASSIGN(const auto moments, std::move(sum).release(std::move(right), *noise_key_));
-    return learn_class_moments(
-        *model_, moments, plan_, stop_,
-        [this](std::int64_t done, std::int64_t total) { tell(Phase::WarmStart, done, total); });
+    return right;
 }
 
 Result<> PrivateSession::load_state()
@@ -272,7 +299,7 @@ Result<> PrivateSession::train()
 {
     const std::int64_t planned = plan_.privacy.steps;
     VELAMEN_TRY(preview());
-    if (is_warm_start_spent_ && optimiser_->steps_done() == 0) VELAMEN_TRY(save("running"));
+    if (!released_.empty() && optimiser_->steps_done() == 0) VELAMEN_TRY(save("running"));
     training_since_ = Clock::now();
     first_step_ = optimiser_->steps_done();
     tell(Phase::Training, optimiser_->steps_done(), planned);
@@ -502,12 +529,11 @@ double PrivateSession::epsilon_after(std::int64_t steps) const
 
 std::vector<privacy::Spending> PrivateSession::spending_after(std::int64_t steps) const
 {
-    std::vector<privacy::Spending> all = spending_;
-    if (steps > 0)
-        all.front().times = *privacy::Steps::create(steps);
-    else
-        all.erase(all.begin());
-    if (!is_warm_start_spent_) all.erase(all.begin() + (steps > 0 ? 1 : 0), all.end());
+    std::vector<privacy::Spending> all;
+    if (steps > 0) all.push_back({spending_.front().event, *privacy::Steps::create(steps)});
+    for (const privacy::NoisyRelease& release : warm_start_)
+        if (released_.contains(release.purpose))
+            all.push_back({release.event, privacy::Steps::literal(1)});
     return all;
 }
 
