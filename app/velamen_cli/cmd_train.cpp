@@ -84,6 +84,8 @@ int runPlan(PlanOptions o, const Context& context)
     json["epsilon"] = forecast->epsilon;
     json["epsilon_rdp"] = forecast->epsilon_rdp;
     json["noise"] = plan->privacy.noise_effective;
+    json["epsilon_warm_start"] = forecast->epsilon_warm_start;
+    json["noise_without_warm_start"] = forecast->noise_without_warm_start;
     json["steps"] = plan->privacy.steps;
     json["rate"] = plan->privacy.rate;
     json["delta"] = plan->privacy.delta;
@@ -108,6 +110,10 @@ int runPlan(PlanOptions o, const Context& context)
         "  a unit is one {}: {} of its images a step at most, {} draws of noise "
         "for each",
         plan->privacy.unit, plan->privacy.images_per_unit, plan->optimiser.noise_multiplicity));
+    if (forecast->epsilon_warm_start > 0.0)
+        output.line(fmt::format("  the warm start alone costs epsilon {:.4f}; without it the noise "
+                                "of the steps would be {:.4f}",
+                                forecast->epsilon_warm_start, forecast->noise_without_warm_start));
     output.line(fmt::format("  trains {} of {} parameters", grouped(forecast->trained_parameters),
                             grouped(forecast->total_parameters)));
     if (forecast->seconds > 0.0)
@@ -196,6 +202,9 @@ void addTrain(CLI::App& app, Context& context)
                    "epsilon");
     plan->add_flag("--warm-start", p->request.warm_start,
                    "Begin at noisy means of the classes, released once and counted in epsilon");
+    plan->add_flag("--votes", p->request.class_votes,
+                   "Begin each class at the public classes that it resembles, by a noisy vote of "
+                   "its images, released once and counted in epsilon");
     plan->add_flag("--hardened", p->request.hardened,
                    "Discrete noise on an integer grid, against attacks on floating-point noise; "
                    "slower, and epsilon is the Renyi bound");

@@ -5,6 +5,7 @@
 #include "engine/checkpoint/checkpoint.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <set>
 
@@ -34,6 +35,8 @@ struct Checkpoint::State {
     nn::AutoencoderKL vae;
     nn::ClassEmbedder classes;
     diffusion::Schedule schedule;
+    std::vector<std::string> public_classes;
+    at::Tensor public_table; // [rows, D], as loaded; the null row is the last
     bool has_new_classes = false;
 };
 
@@ -51,6 +54,11 @@ const diffusion::Schedule& Checkpoint::schedule() const { return state_->schedul
 const Card& Checkpoint::card() const { return state_->card; }
 
 const fs::path& Checkpoint::folder() const { return state_->folder; }
+
+const std::vector<std::string>& Checkpoint::public_classes() const
+{
+    return state_->public_classes;
+}
 
 std::vector<std::pair<std::string, at::Tensor>> named_tensors(Checkpoint& checkpoint)
 {
@@ -105,6 +113,8 @@ Result<std::unique_ptr<Checkpoint>> Checkpoint::load(const fs::path& folder)
             card_problems(card, classes->rows(), config.in_channels, config.sample_size);
         if (!problems.empty()) return fail(ErrorCode::Corrupt, problems.front());
         complete_latent_scale(card, vae->config());
+        const at::Tensor table = classes->parameters().front().detach().clone();
+        const std::vector<std::string> names = card.classes;
         return std::unique_ptr<Checkpoint>(
             new Checkpoint(std::make_unique<State>(State{.folder = folder,
                                                          .card = std::move(card),
@@ -113,7 +123,9 @@ Result<std::unique_ptr<Checkpoint>> Checkpoint::load(const fs::path& folder)
                                                          .unet = std::move(unet),
                                                          .vae = std::move(vae),
                                                          .classes = std::move(classes),
-                                                         .schedule = std::move(schedule)})));
+                                                         .schedule = std::move(schedule),
+                                                         .public_classes = names,
+                                                         .public_table = table})));
     });
 }
 
@@ -126,7 +138,7 @@ Result<> Checkpoint::set_classes(const std::vector<std::string>& classes, std::u
                     "give every class its own name");
     return guarded("making the class table", [&]() -> Result<> {
         const at::NoGradGuard no_grad;
-        const at::Tensor old = state_->classes->parameters().front();
+        const at::Tensor old = state_->public_table;
         const std::int64_t rows = static_cast<std::int64_t>(classes.size()) + 1;
         const std::int64_t dim = old.size(1);
         const at::Tensor known = old.narrow(0, 0, old.size(0) - 1);
@@ -143,6 +155,35 @@ Result<> Checkpoint::set_classes(const std::vector<std::string>& classes, std::u
         state_->classes = std::move(fresh);
         state_->card.classes = classes;
         state_->has_new_classes = true;
+        return {};
+    });
+}
+
+Result<> Checkpoint::mix_class_rows(std::span<const double> weights)
+{
+    const std::int64_t rows = state_->classes->null_class();
+    const std::int64_t known = state_->public_table.size(0) - 1;
+    if (!state_->has_new_classes || weights.size() != static_cast<std::size_t>(rows * known))
+        return fail(ErrorCode::InvalidArgument,
+                    std::to_string(weights.size()) + " weights do not fit a class table of "
+                        + std::to_string(rows) + " rows and " + std::to_string(known)
+                        + " public ones");
+    if (!std::ranges::all_of(weights, [](double w) { return w >= 0.0 && std::isfinite(w); }))
+        return fail(ErrorCode::InvalidArgument,
+                    "a weight of a public class is not a number from 0");
+    return guarded("making the class table", [&]() -> Result<> {
+        const at::NoGradGuard no_grad;
+        at::Tensor table = state_->classes->parameters().front();
+        for (std::int64_t row = 0; row < rows; ++row) {
+            const auto part = weights.subspan(static_cast<std::size_t>(row * known),
+                                              static_cast<std::size_t>(known));
+            const at::Tensor shares = at::tensor(at::ArrayRef<double>(part.data(), part.size()));
+            const double total = shares.sum().item<double>();
+            if (!(total > 0.0)) continue;
+            const at::Tensor mean = shares.unsqueeze(0).matmul(
+                state_->public_table.narrow(0, 0, known).to(at::kDouble)); // [1, D]
+            table.narrow(0, row, 1).copy_(mean / total);
+        }
         return {};
     });
 }

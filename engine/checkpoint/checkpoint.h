@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -91,11 +92,19 @@ public:
     const diffusion::Schedule& schedule() const;
     const Card& card() const;
     const std::filesystem::path& folder() const;
+    /// Names of the public classes, also after set_classes() has given the card others.
+    const std::vector<std::string>& public_classes() const;
 
     /// Replaces the class table by one for `classes`: every new row is the mean of the public rows
     /// (plus a small public perturbation of their spread, seeded), the null row is kept. Replaces
     /// the module: take references to it and its tensors afterwards.
     Result<> set_classes(const std::vector<std::string>& classes, std::uint64_t seed);
+
+    /// Makes rows of the class table from the public ones, in place; needs set_classes() before.
+    /// weights: row-major, [classes, public classes], not negative, of any sum: a row becomes the
+    /// weighted mean of the public rows; one without any weight stays as it is, as the null row
+    /// does. InvalidArgument: other sizes, or weights that are no such numbers.
+    Result<> mix_class_rows(std::span<const double> weights);
 
     /// Writes a tuned copy of this checkpoint's folder: the named tensors from the modules in the
     /// file's dtype, every other byte for byte as in the base. Aside, synced, renamed.

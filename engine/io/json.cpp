@@ -210,6 +210,20 @@ Result<std::vector<std::int64_t>> Json::integers(std::string_view key) const
     return values;
 }
 
+Result<std::vector<double>> Json::numbers(std::string_view key) const
+{
+    const Json* member = find(key);
+    if (member == nullptr || !member->is_array()) return missing(key, "a list of numbers");
+    std::vector<double> values;
+    for (const Json& element : *member->if_array()) {
+        if (!element.is_number()) return missing(key, "a list of numbers");
+        values.push_back(element.is_integer()
+                             ? static_cast<double>(std::get<std::int64_t>(element.value_))
+                             : std::get<double>(element.value_));
+    }
+    return values;
+}
+
 Result<std::vector<std::string>> Json::texts(std::string_view key) const
 {
     const Json* member = find(key);

@@ -71,6 +71,7 @@ public:
     Result<std::string> text(std::string_view key) const;
     Result<bool> flag(std::string_view key) const;
     Result<std::vector<std::int64_t>> integers(std::string_view key) const;
+    Result<std::vector<double>> numbers(std::string_view key) const;
     Result<std::vector<std::string>> texts(std::string_view key) const;
     /// The same with a value for an absent (or null) key; a wrong type is still an error.
     Result<double> number_or(std::string_view key, double absent) const;

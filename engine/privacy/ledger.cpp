@@ -235,10 +235,14 @@ Result<SpentRelease> Ledger::reserve(const std::string& run, std::int64_t attemp
 }
 
 Result<std::int64_t> Ledger::room(const std::string& unit, Neighbours neighbours,
-                                  const LedgerEvent& event) const
+                                  const LedgerEvent& event,
+                                  std::span<const NoisyRelease> before) const
 {
     if (!state_->filter) return std::numeric_limits<std::int64_t>::max();
-    return state_->filter->room({.unit = unit, .neighbours = neighbours, .event = event});
+    RdpFilter filter = *state_->filter;
+    for (const NoisyRelease& release : before)
+        VELAMEN_TRY(filter.add({.unit = unit, .neighbours = neighbours, .event = release}));
+    return filter.room({.unit = unit, .neighbours = neighbours, .event = event});
 }
 
 Result<> Ledger::declare(const Ceiling& ceiling)

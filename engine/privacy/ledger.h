@@ -157,10 +157,12 @@ public:
                                  const std::string& unit, Neighbours neighbours,
                                  const NoisyRelease& release);
 
-    /// How many events like this one the ceiling still allows; no limit without a ceiling. Refused
-    /// when such events have no place under it (the number of steps does not matter).
+    /// How many events like this one the ceiling still allows, once the releases `before` them have
+    /// been charged too; no limit without a ceiling. Refused when such events have no place under
+    /// it (the number of steps does not matter).
     Result<std::int64_t> room(const std::string& unit, Neighbours neighbours,
-                              const LedgerEvent& event) const;
+                              const LedgerEvent& event,
+                              std::span<const NoisyRelease> before = {}) const;
 
     /// Fixes the ceiling of this dataset for ever; `declared_after` is set to the present head.
     /// Refused when there is another one, or when more than that is already reserved.

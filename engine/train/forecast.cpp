@@ -16,6 +16,31 @@
 
 namespace velamen::train {
 
+namespace {
+
+/// What the releases before the first step cost alone, and what the steps would have without them.
+Result<> add_warm_start(Forecast& f, const PrivacyPlan& p, privacy::Delta delta)
+{
+    using namespace privacy;
+    f.noise_without_warm_start = p.noise_effective;
+    VELAMEN_ASSIGN(const auto charges, warm_start_charges(p));
+    if (charges.empty()) return {};
+    std::vector<Spending> alone;
+    for (const NoisyRelease& release : charges)
+        alone.push_back({release.event, Steps::literal(1)});
+    VELAMEN_ASSIGN(const Bound bound, bound_of(alone, delta));
+    f.epsilon_warm_start = bound.epsilon.value();
+    VELAMEN_ASSIGN(const Epsilon target, Epsilon::create(p.epsilon));
+    VELAMEN_ASSIGN(const SamplingRate rate, SamplingRate::create(p.rate));
+    VELAMEN_ASSIGN(const Steps steps, Steps::create(p.steps));
+    VELAMEN_ASSIGN(const NoiseMultiplier noise,
+                   calibrate_beside({}, target, delta, rate, steps, p.hardened));
+    f.noise_without_warm_start = noise.value();
+    return {};
+}
+
+} // namespace
+
 Result<Forecast> forecast(const TrainingPlan& plan)
 {
     using namespace privacy;
@@ -32,6 +57,7 @@ Result<Forecast> forecast(const TrainingPlan& plan)
     VELAMEN_ASSIGN(const Bound open, bound_of(without_sampling(spending), delta));
     f.epsilon_no_sampling = std::max(open.epsilon.value(), f.epsilon);
     VELAMEN_ASSIGN(f.attacker_rate, attacker_rate(spending, 0.01));
+    VELAMEN_TRY(add_warm_start(f, p, delta));
     VELAMEN_ASSIGN(const auto found,
                    checkpoint::inspect(plan.checkpoint, plan.selection, plan.skip_dead));
     f.trained_parameters = found.trained_parameters;

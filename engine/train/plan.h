@@ -43,8 +43,9 @@ struct PrivacyPlan {
 privacy::TrainingSteps charge_for(const PrivacyPlan& plan, std::int64_t steps);
 /// The noise of each part of a step. InvalidArgument as the ledger's line would be.
 Result<privacy::StepNoise> step_noise_of(const PrivacyPlan& plan);
-/// The release before the first step; nothing without a warm start.
-Result<std::optional<privacy::NoisyRelease>> warm_start_charge(const PrivacyPlan& plan);
+/// What is released before the first step, in this order: the class votes, the class moments.
+/// Nothing without a warm start.
+Result<std::vector<privacy::NoisyRelease>> warm_start_charges(const PrivacyPlan& plan);
 /// The plan as accountants see it: steps first, then what else is released. InvalidArgument naming
 /// the number that is out of range.
 Result<std::vector<privacy::Spending>> spending_of(const PrivacyPlan& plan);

@@ -90,7 +90,8 @@ public:
 private:
     Result<> prepare();
     Result<> open_ledger(const privacy::LedgerStore& store);
-    Result<> warm_start();
+    Result<> begin_warm();
+    Result<privacy::SpentRelease> charge(const privacy::NoisyRelease& release);
     Result<> train();
     Result<> take_step(double epsilon_after_it);
     Result<dpsgd::ClippedSum> clipped_sum();
@@ -161,7 +162,7 @@ Result<> PrivateSession::prepare()
     sampling_key_ = key.derive(core::StreamPurpose::Sampling);
     noise_key_ = key.derive(core::StreamPurpose::Noise);
     augmentation_key_ = key.derive(core::StreamPurpose::Augmentation);
-    VELAMEN_TRY(warm_start());
+    VELAMEN_TRY(begin_warm());
 
     VELAMEN_ASSIGN(clipper_, make_clipper(plan_, model_->trained()));
     optimiser_.emplace(model_->trained(), optimiser_options(plan_));
@@ -199,8 +200,8 @@ Result<> PrivateSession::open_ledger(const privacy::LedgerStore& store)
     VELAMEN_TRY(account_->join(store, dataset_.hashes, state));
     VELAMEN_TRY(check_recorded_heads(folder_.path(), plan_, model_->checkpoint().card(), store,
                                      account_->ledger()));
-    // A ceiling that would end the run midway is met before its first step.
-    VELAMEN_TRY(account_->check_room());
+    // A ceiling that would end the run midway is met before anything is charged.
+    VELAMEN_TRY(account_->check_room(state.state_file.empty()));
     ++state.attempt;
     record().ledger_id = account_->ledger().id();
     record().state = "running";
@@ -208,28 +209,36 @@ Result<> PrivateSession::open_ledger(const privacy::LedgerStore& store)
     return folder_.save();
 }
 
-/// Released once in a run. What is learned from it lives in the weights, so that the state that is
-/// saved with the first step holds it; a crash before that has spent it for nothing.
-Result<> PrivateSession::warm_start()
+Result<> PrivateSession::begin_warm()
 {
-    VELAMEN_ASSIGN(const auto charge, warm_start_charge(plan_.privacy));
-    if (!charge || account_->is_warm_start_spent() || !folder_.state().state_file.empty())
-        return {};
-    VELAMEN_ASSIGN(auto sum, class_moment_sum(dataset_, plan_));
-    VELAMEN_ASSIGN(auto right, account_->reserve_warm_start(folder_.state(), *charge));
+    if (account_->warm_start().empty()) return {};
+    return warm_start(
+        {.folder = folder_,
+         .dataset = dataset_,
+         .model = *model_,
+         .preview = preview_->checkpoint(),
+         .noise = *noise_key_,
+         .stop = stop_,
+         .is_charged = [this](const std::string& purpose) { return account_->is_released(purpose); },
+         .charge = [this](const auto& release) { return charge(release); },
+         .counter = [this](auto done, auto total) { tell(Phase::WarmStart, done, total); },
+         .note = [this](std::string note) { tell(Phase::WarmStart, 0, 0, std::move(note)); },
+         .observer = *observer_});
+}
+
+Result<privacy::SpentRelease> PrivateSession::charge(const privacy::NoisyRelease& release)
+{
+    VELAMEN_ASSIGN(auto right, account_->reserve_release(folder_.state(), release));
     epsilon_ = account_->epsilon_after(0);
-    VELAMEN_ASSIGN(const auto moments, std::move(sum).release(std::move(right), *noise_key_));
-    return learn_class_moments(
-        *model_, moments, plan_, stop_,
-        [this](std::int64_t done, std::int64_t total) { tell(Phase::WarmStart, done, total); });
+    return right;
+}
 }
 
 Result<> PrivateSession::train()
 {
     const std::int64_t planned = plan_.privacy.steps;
     VELAMEN_TRY(preview());
-    if (account_->is_warm_start_spent() && optimiser_->steps_done() == 0)
-        VELAMEN_TRY(save("running"));
+    if (account_->has_released() && optimiser_->steps_done() == 0) VELAMEN_TRY(save("running"));
     training_since_ = Clock::now();
     first_step_ = optimiser_->steps_done();
     tell(Phase::Training, optimiser_->steps_done(), planned);

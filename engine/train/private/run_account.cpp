@@ -3,6 +3,7 @@
 #include "engine/train/private/run_account.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <string>
 
@@ -13,9 +14,10 @@ Result<RunAccount> RunAccount::create(const PrivacyPlan& plan)
     VELAMEN_ASSIGN(const auto rate, privacy::SamplingRate::create(plan.rate));
     VELAMEN_ASSIGN(const auto noise, privacy::NoiseMultiplier::create(plan.noise_effective));
     VELAMEN_ASSIGN(const auto delta, privacy::Delta::create(plan.delta));
-    VELAMEN_ASSIGN(auto spending, spending_of(plan));
-    RunAccount account(plan, {rate, noise}, delta, std::move(spending));
-    if (plan.hardened || account.spending_.size() > 1) return account;
+    VELAMEN_ASSIGN(auto step, privacy::event_of(charge_for(plan, 1)));
+    VELAMEN_ASSIGN(auto warm_start, warm_start_charges(plan));
+    RunAccount account(plan, {rate, noise}, delta, std::move(step), std::move(warm_start));
+    if (plan.hardened || !account.warm_start_.empty()) return account;
     VELAMEN_ASSIGN(account.curve_, privacy::PldCurve::create(account.event_));
     return account;
 }
@@ -35,23 +37,30 @@ Result<> RunAccount::join(privacy::LedgerStore store, std::span<const core::Dige
             if (const auto* steps = std::get_if<privacy::TrainingSteps>(&entry.event))
                 spent_ += steps->steps;
             else
-                is_warm_start_spent_ = true;
+                released_.insert(std::get<privacy::NoisyRelease>(entry.event).purpose);
             state.attempt = std::max(state.attempt, entry.attempt);
         }
     return {};
 }
 
-Result<> RunAccount::check_room() const
+Result<> RunAccount::check_room(bool is_warm_start_due) const
 {
+    std::vector<privacy::NoisyRelease> due;
+    if (is_warm_start_due)
+        std::ranges::copy_if(warm_start_, std::back_inserter(due), [&](const auto& release) {
+            return !released_.contains(release.purpose);
+        });
     VELAMEN_ASSIGN(const std::int64_t room,
-                   ledger_->room(plan_.unit, plan_.neighbours, charge_for(plan_, 1)));
-    if (const std::int64_t wanted = plan_.steps - spent_; room < wanted)
-        return fail(ErrorCode::Refused,
-                    "the ceiling of this dataset leaves room for " + std::to_string(room)
-                        + " more steps of this plan, not for " + std::to_string(wanted),
-                    "plan fewer steps or more noise; a ceiling is not raised once results have "
-                    "been seen");
-    return {};
+                   ledger_->room(plan_.unit, plan_.neighbours, charge_for(plan_, 1), due));
+    const std::int64_t wanted = plan_.steps - spent_;
+    if (room >= wanted) return {};
+    return fail(ErrorCode::Refused,
+                "the ceiling of this dataset leaves room for " + std::to_string(room)
+                    + " more steps of this plan" + (due.empty() ? "" : " beside its warm start")
+                    + ", not for " + std::to_string(wanted),
+                std::string("plan fewer steps or more noise")
+                    + (due.empty() ? "" : ", or no warm start")
+                    + "; a ceiling is not raised once results have been seen");
 }
 
 Result<privacy::SpentStep> RunAccount::reserve_step(const RunState& state)
@@ -63,13 +72,13 @@ Result<privacy::SpentStep> RunAccount::reserve_step(const RunState& state)
     return reserved.take();
 }
 
-Result<privacy::SpentRelease> RunAccount::reserve_warm_start(const RunState& state,
-                                                             const privacy::NoisyRelease& charge)
+Result<privacy::SpentRelease> RunAccount::reserve_release(const RunState& state,
+                                                          const privacy::NoisyRelease& release)
 {
     VELAMEN_ASSIGN(
         auto right,
-        ledger_->reserve(state.record.id, state.attempt, plan_.unit, plan_.neighbours, charge));
-    is_warm_start_spent_ = true;
+        ledger_->reserve(state.record.id, state.attempt, plan_.unit, plan_.neighbours, release));
+    released_.insert(release.purpose);
     return right;
 }
 
@@ -91,12 +100,11 @@ double RunAccount::rdp_after(std::int64_t steps) const
 
 std::vector<privacy::Spending> RunAccount::spending_after(std::int64_t steps) const
 {
-    std::vector<privacy::Spending> all = spending_;
-    if (steps > 0)
-        all.front().times = *privacy::Steps::create(steps);
-    else
-        all.erase(all.begin());
-    if (!is_warm_start_spent_) all.erase(all.begin() + (steps > 0 ? 1 : 0), all.end());
+    std::vector<privacy::Spending> all;
+    if (steps > 0) all.push_back({step_, *privacy::Steps::create(steps)});
+    for (const privacy::NoisyRelease& release : warm_start_)
+        if (released_.contains(release.purpose))
+            all.push_back({release.event, privacy::Steps::literal(1)});
     return all;
 }
 

@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "engine/core/hash.h"
@@ -30,29 +32,33 @@ public:
     /// rolled back.
     Result<> join(privacy::LedgerStore store, std::span<const core::Digest> hashes,
                   RunState& state);
-    /// Refused when the dataset's ceiling would end the run midway. Requires join(), as all that
-    /// follows.
-    Result<> check_room() const;
+    /// Refused when the dataset's ceiling would end the run midway, the releases of its warm start
+    /// included while they are still to come. Requires join(), as all that follows.
+    Result<> check_room(bool is_warm_start_due) const;
 
     const privacy::Ledger& ledger() const noexcept { return *ledger_; }
-    /// Writes the ledger's line of one step or of the warm start; only then may noise be used.
+    /// Writes the ledger's line of one step or of a release; only then may noise be used.
     Result<privacy::SpentStep> reserve_step(const RunState& state);
-    Result<privacy::SpentRelease> reserve_warm_start(const RunState& state,
-                                                     const privacy::NoisyRelease& charge);
+    Result<privacy::SpentRelease> reserve_release(const RunState& state,
+                                                  const privacy::NoisyRelease& release);
 
     const privacy::SubsampledGaussian& event() const noexcept { return event_; }
     /// Steps of this run in the ledger, of all attempts.
     std::int64_t spent() const noexcept { return spent_; }
-    bool is_warm_start_spent() const noexcept { return is_warm_start_spent_; }
-    /// After so many steps, with the warm start where it is spent; infinity where it cannot be
-    /// told.
+    /// What the plan releases before its first step.
+    const std::vector<privacy::NoisyRelease>& warm_start() const noexcept { return warm_start_; }
+    /// Whether a release of this purpose is in the ledger.
+    bool is_released(const std::string& purpose) const { return released_.contains(purpose); }
+    bool has_released() const noexcept { return !released_.empty(); }
+    /// After so many steps, with what was released before them; infinity where it cannot be told.
     double epsilon_after(std::int64_t steps) const;
     double rdp_after(std::int64_t steps) const;
 
 private:
     RunAccount(const PrivacyPlan& plan, privacy::SubsampledGaussian event, privacy::Delta delta,
-               std::vector<privacy::Spending> spending)
-        : plan_(plan), event_(event), delta_(delta), spending_(std::move(spending))
+               privacy::Event step, std::vector<privacy::NoisyRelease> warm_start)
+        : plan_(plan), event_(event), delta_(delta), step_(std::move(step)),
+          warm_start_(std::move(warm_start))
     {
     }
     std::vector<privacy::Spending> spending_after(std::int64_t steps) const;
@@ -60,11 +66,12 @@ private:
     PrivacyPlan plan_;
     privacy::SubsampledGaussian event_;
     privacy::Delta delta_;
-    std::vector<privacy::Spending> spending_; // of the whole plan, steps first
-    std::optional<privacy::PldCurve> curve_;  // none: steps are not all, or hardened
+    privacy::Event step_;
+    std::vector<privacy::NoisyRelease> warm_start_;
+    std::optional<privacy::PldCurve> curve_; // none: steps are not all, or hardened
     std::optional<privacy::Ledger> ledger_;
     std::int64_t spent_ = 0;
-    bool is_warm_start_spent_ = false;
+    std::set<std::string> released_; // purposes of this run's lines beside its steps
 };
 
 } // namespace velamen::train

@@ -10,6 +10,9 @@
 #include "engine/diffusion/schedule.h"
 #include "engine/nn/autoencoder/model.h"
 #include "engine/nn/unet/model.h"
+#include "engine/train/private/class_votes.h"
+#include "engine/train/private/public_classifier.h"
+#include "engine/train/private/warm_start_file.h"
 #include "engine/train/public/adamw.h"
 
 namespace velamen::train {
@@ -38,7 +41,8 @@ public:
         shares_ = to_tensor(moments.shares, {-1});
         root_ = at::linalg_cholesky(to_tensor(moments.covariance, {d, d})
                                     + 1e-6 * torch::eye(d, torch::kDouble));
-        generator_ = at::make_generator<at::CPUGeneratorImpl>(core::random_seed());
+        generator_ = at::make_generator<at::CPUGeneratorImpl>(
+            static_cast<std::uint64_t>(plan.preview_seed)); // public: the same draws after a crash
     }
 
     Rows draw()
@@ -113,7 +117,7 @@ Result<> learn_class_moments(PrivateModel& model, const privacy::ClassMoments& m
     for (std::int64_t step = 0; step < steps; ++step) {
         if (stop.stop_requested())
             return fail(ErrorCode::Cancelled, "the run was stopped during its warm start",
-                        "what the warm start released stays spent; resuming begins without it");
+                        "resume it: what was released is kept, and nothing is charged again");
         counter(step, steps);
         slow.zero_gradients();
         fast.zero_gradients();
@@ -126,6 +130,84 @@ Result<> learn_class_moments(PrivateModel& model, const privacy::ClassMoments& m
         entry.tensor.mutable_grad() = at::Tensor(); // private steps refuse ordinary gradients
     counter(steps, steps);
     return {};
+}
+
+namespace {
+
+/// Whether to release it now; says so when it was paid for and is not there.
+bool is_due(const WarmStartWork& work, const privacy::NoisyRelease& charge, bool is_there)
+{
+    if (is_there || !work.folder.state().state_file.empty()) return false;
+    if (!work.is_charged(charge.purpose)) return true;
+    work.note("a release of the warm start was charged but lost in a crash: the run begins without "
+              "it");
+    return false;
+}
+
+Result<> release_votes(const WarmStartWork& work, WarmStartReleases& releases)
+{
+    const TrainingPlan& plan = work.folder.plan();
+    VELAMEN_ASSIGN(const auto noise, privacy::NoiseMultiplier::create(plan.privacy.noise_votes));
+    const auto charge = privacy::votes_charge(noise);
+    if (!is_due(work, charge, releases.votes.has_value())) return {};
+    VELAMEN_ASSIGN(const auto classifier,
+                   PublicClassifier::create(plan.checkpoint,
+                                            static_cast<std::uint64_t>(plan.preview_seed),
+                                            work.stop, work.counter));
+    const auto answers = classifier.classify(work.dataset.latents.values);
+    VELAMEN_ASSIGN(auto sum,
+                   class_vote_sum(work.dataset, answers,
+                                  static_cast<std::int64_t>(plan.classes.size()),
+                                  static_cast<std::int64_t>(classifier.classes().size())));
+    VELAMEN_ASSIGN(auto right, work.charge(charge));
+    VELAMEN_ASSIGN(releases.votes, std::move(sum).release(std::move(right), work.noise));
+    return write_warm_start(work.folder.path(), releases);
+}
+
+Result<> release_moments(const WarmStartWork& work, WarmStartReleases& releases)
+{
+    const TrainingPlan& plan = work.folder.plan();
+    VELAMEN_ASSIGN(const auto noise,
+                   privacy::NoiseMultiplier::create(plan.privacy.noise_warm_start));
+    const auto charge = privacy::class_moments_charge(noise);
+    if (!is_due(work, charge, releases.moments.has_value())) return {};
+    VELAMEN_ASSIGN(auto sum, class_moment_sum(work.dataset, plan));
+    VELAMEN_ASSIGN(auto right, work.charge(charge));
+    VELAMEN_ASSIGN(releases.moments, std::move(sum).release(std::move(right), work.noise));
+    return write_warm_start(work.folder.path(), releases);
+}
+
+Result<> begin_at_votes(const WarmStartWork& work, std::span<const double> votes, bool is_new)
+{
+    const TrainingPlan& plan = work.folder.plan();
+    auto& checkpoint = work.model.checkpoint();
+    const std::vector<std::string>& publics = checkpoint.public_classes();
+    const auto shares =
+        class_shares(votes, static_cast<std::int64_t>(publics.size()), plan.privacy.noise_votes);
+    VELAMEN_TRY(checkpoint.mix_class_rows(shares));
+    VELAMEN_TRY(work.preview.mix_class_rows(shares));
+    const ClassMapping mapping = class_mapping(shares, plan.classes, publics);
+    if (is_new) VELAMEN_TRY(work.folder.log(to_json(mapping)));
+    work.note("classes begin as: " + to_text(mapping));
+    work.observer.on_class_mapping(mapping);
+    return {};
+}
+
+} // namespace
+
+Result<> warm_start(const WarmStartWork& work)
+{
+    const TrainingPlan& plan = work.folder.plan();
+    VELAMEN_ASSIGN(WarmStartReleases releases,
+                   read_warm_start(work.folder.path(), plan.classes.size(),
+                                   work.model.checkpoint().public_classes().size()));
+    const bool had_votes = releases.votes.has_value();
+    if (plan.privacy.noise_votes > 0.0) VELAMEN_TRY(release_votes(work, releases));
+    if (releases.votes) VELAMEN_TRY(begin_at_votes(work, *releases.votes, !had_votes));
+    if (plan.privacy.noise_warm_start > 0.0) VELAMEN_TRY(release_moments(work, releases));
+    // A saved state holds what the moments have taught, and every trained row of the table.
+    if (!releases.moments || !work.folder.state().state_file.empty()) return {};
+    return learn_class_moments(work.model, *releases.moments, plan, work.stop, work.counter);
 }
 
 } // namespace velamen::train

@@ -254,6 +254,26 @@ TEST_F(CheckpointTest, NewClassesStartNearTheMeanOfThePublicOnesAndKeepTheNullRo
                              loaded->class_embedder().parameters().front()));
 }
 
+TEST_F(CheckpointTest, ClassRowsAreMixedFromThePublicOnesInPlace)
+{
+    tiny_.save(folder_);
+    auto loaded = value(Checkpoint::load(folder_));
+    const auto publics = loaded->public_classes();
+    ASSERT_EQ(publics.size(), 3u);
+    const auto old = loaded->class_embedder().parameters().front().clone();
+    EXPECT_FALSE(loaded->mix_class_rows(std::vector<double>(9, 1.0))); // no new classes yet
+    ASSERT_TRUE(loaded->set_classes({"0", "1"}, 11));
+    EXPECT_EQ(loaded->public_classes(), publics);
+    const auto table = loaded->class_embedder().parameters().front();
+    const auto untouched = table[1].clone();
+    EXPECT_FALSE(loaded->mix_class_rows(std::vector<double>{1.0}));
+    EXPECT_FALSE(loaded->mix_class_rows(std::vector<double>{1.0, 0.0, -1.0, 0.0, 0.0, 0.0}));
+    ASSERT_TRUE(loaded->mix_class_rows(std::vector<double>{6.0, 0.0, 2.0, 0.0, 0.0, 0.0}));
+    EXPECT_TRUE(torch::allclose(table[0], 0.75 * old[0] + 0.25 * old[2])); // the same tensor
+    EXPECT_TRUE(torch::equal(table[1], untouched));
+    EXPECT_TRUE(torch::equal(table[2], old[3]));
+}
+
 TEST_F(CheckpointTest, InspectCountsWhatASelectionTrains)
 {
     tiny_.save(folder_, DType::F16);

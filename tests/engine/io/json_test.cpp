@@ -100,6 +100,8 @@ TEST(Json, ReadersNameTheKeyThatIsMissingOrOfAnotherType)
     EXPECT_FALSE(value->text("n"));
     EXPECT_FALSE(value->texts("i"));
     EXPECT_EQ(value->integers("i")->size(), 2U);
+    EXPECT_EQ(*value->numbers("i"), (std::vector<double>{1.0, 2.0}));
+    EXPECT_FALSE(value->numbers("d"));
     EXPECT_EQ(*value->number_or("null", 3.0), 3.0);
     EXPECT_EQ(*value->text_or("absent", "y"), "y");
     EXPECT_FALSE(value->flag_or("t", true));

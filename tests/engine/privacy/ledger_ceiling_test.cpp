@@ -51,6 +51,28 @@ Ceiling twenty_steps(const Claim& claim = {})
             .order = kAlpha};
 }
 
+// A release of kSigma counts as a step of kSigma, without sampling.
+TEST(Ceiling, TellsTheRoomThatIsLeftBesideOtherReleases)
+{
+    const test::TempDir dir;
+    auto ledger = Ledger::open(dir.path());
+    ASSERT_TRUE(ledger->declare(twenty_steps()));
+    const NoisyRelease release{
+        "class_votes",
+        SubsampledGaussian{SamplingRate::literal(1.0), NoiseMultiplier::literal(kSigma)}, 1};
+    const auto beside = [&](std::size_t releases) {
+        return ledger
+            ->room("image", Neighbours::ZeroOut, event_of(1),
+                   std::vector<NoisyRelease>(releases, release))
+            .value();
+    };
+    EXPECT_EQ(beside(0), kFits);
+    EXPECT_EQ(beside(3), kFits - 3);
+    EXPECT_EQ(beside(100), 0);
+    EXPECT_EQ(beside(0), kFits); // asking takes nothing
+    EXPECT_TRUE(reserve(*ledger, kFits));
+}
+
 TEST(Ceiling, RefusesAReservationThatWouldPassItWithWhatIsLeft)
 {
     const test::TempDir dir;

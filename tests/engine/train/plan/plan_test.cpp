@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -56,6 +57,43 @@ TEST(Plan, ChargesTheNoisedLossTogetherWithTheGradient)
                 1.0 / (p.noise_gradient * p.noise_gradient) + 1.0 / (p.noise_loss * p.noise_loss),
                 1e-9);
     EXPECT_GT(p.noise_gradient, p.noise_effective);
+}
+
+// Oracle: in squares, a release of four times the noise that alone would be all of epsilon is a
+// sixteenth of it.
+TEST(Plan, AWarmStartTakesLittleOfEpsilonWhateverTheNumberOfUnits)
+{
+    const std::array<std::pair<double, std::int64_t>, 3> cases{
+        {{0.1, 200}, {1.0, 20'000}, {10.0, 1'000'000}}};
+    for (const auto& [epsilon, units] : cases) {
+        PlanRequest request = digits();
+        request.epsilon = epsilon;
+        request.delta = 1e-7;
+        request.public_units = units;
+        request.steps = 100;
+        const auto cold = make_plan(request);
+        request.warm_start = request.class_votes = true;
+        const auto warm = make_plan(request);
+        ASSERT_TRUE(cold && warm) << units;
+        EXPECT_GT(warm->privacy.noise_effective, cold->privacy.noise_effective) << units;
+        EXPECT_LT(warm->privacy.noise_effective, 1.1 * cold->privacy.noise_effective) << units;
+        const double each = static_cast<double>(units) / 2.0;
+        EXPECT_GE(warm->privacy.noise_votes, each / 40.0) << units;
+        EXPECT_GE(warm->privacy.noise_warm_start, each / 100.0) << units;
+    }
+}
+
+TEST(Plan, ChargesVotesBeforeMoments)
+{
+    PrivacyPlan p;
+    EXPECT_TRUE(warm_start_charges(p)->empty());
+    p.noise_warm_start = 20.0;
+    p.noise_votes = 50.0;
+    const auto charges = warm_start_charges(p);
+    ASSERT_TRUE(charges);
+    ASSERT_EQ(charges->size(), 2U);
+    EXPECT_EQ((*charges)[0].purpose, "class_votes");
+    EXPECT_EQ((*charges)[1].purpose, "class_moments");
 }
 
 TEST(Plan, ReadsBackWhatItWrote)

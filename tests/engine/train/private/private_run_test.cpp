@@ -213,48 +213,6 @@ TEST_F(PrivateRun, HardenedNoiseIsChargedAndEnforcedByRenyiDivergences)
     EXPECT_LT(make_plan(request)->privacy.noise_effective, made->privacy.noise_effective);
 }
 
-TEST_F(PrivateRun, AWarmStartIsOneChargedReleaseBeforeTheFirstStep)
-{
-    PlanRequest request{.checkpoint = checkpoint(),
-                        .source = source(),
-                        .classes = {"a", "b"},
-                        .epsilon = 4.0,
-                        .public_units = kUnits,
-                        .expected_batch = 40,
-                        .steps = 3};
-    const auto cold = make_plan(request);
-    request.warm_start = true;
-    auto plan = make_plan(request);
-    ASSERT_TRUE(cold && plan);
-    plan->optimiser.warm_start_steps = 10;
-    EXPECT_GT(plan->privacy.noise_effective, cold->privacy.noise_effective);
-    EXPECT_EQ(TrainingPlan::from_json(plan->to_json())->privacy.noise_warm_start,
-              plan->privacy.noise_warm_start);
-    Recorder recorder;
-    const auto done = train(*plan, run(), recorder);
-    ASSERT_TRUE(done) << done.error().message;
-    const auto entries = ledger();
-    ASSERT_EQ(entries.size(), 4U);
-    EXPECT_EQ(privacy::type_of(entries[0].event), "gaussian");
-    const auto total = privacy::total_of(entries, {}, *privacy::Delta::create(plan->privacy.delta));
-    ASSERT_TRUE(total);
-    EXPECT_EQ(total->releases, 1);
-    EXPECT_LE(total->epsilon.value(), 4.0);
-    EXPECT_GT(total->epsilon.value(), 3.95);
-    EXPECT_NEAR(recorder.points.back().epsilon, total->epsilon.value(), 1e-9);
-    EXPECT_DOUBLE_EQ(read_run(run())->epsilon, recorder.points.back().epsilon);
-    ASSERT_EQ(recorder.points.size(), 3U);
-
-    // A run that stops and goes on releases it once.
-    StoppingRecorder stopping(1);
-    ASSERT_FALSE(train(*plan, dir_.path() / "second", stopping, stopping.source.get_token()));
-    const auto session = resume_private_run(dir_.path() / "second", ledgers());
-    ASSERT_TRUE(session);
-    Mailbox mailbox;
-    ASSERT_TRUE((*session)->run({}, mailbox, recorder));
-    EXPECT_EQ(ledger().size(), 8U);
-}
-
 TEST_F(PrivateRun, AddRemoveNeverWritesTheExactCount)
 {
     TrainingPlan p = plan();
