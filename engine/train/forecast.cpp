@@ -34,7 +34,8 @@ Result<Forecast> forecast(const TrainingPlan& plan)
     f.epsilon_no_sampling = std::max(open.epsilon.value(), f.epsilon);
     VELAMEN_ASSIGN(f.attacker_rate, attacker_rate(spending, 0.01));
     VELAMEN_ASSIGN(const auto found,
-                   checkpoint::inspect(plan.checkpoint, plan.selection, plan.skip_dead));
+                   checkpoint::inspect(plan.checkpoint, plan.selection, plan.skip_dead,
+                                       plan.train_conditioner));
     f.trained_parameters = found.trained_parameters;
     f.total_parameters = found.total_parameters;
     return f;

@@ -41,6 +41,7 @@ public:
 
     checkpoint::Checkpoint& checkpoint() noexcept { return *checkpoint_; }
     const dpsgd::TrainedTensors& trained() const noexcept { return trained_; }
+    /// The tensors of the checkpoint that the run changes; low-rank factors stand for theirs.
     const std::vector<std::string>& trained_names() const noexcept { return names_; }
     dpsgd::GradTape& tape() noexcept { return *tape_; }
     std::int64_t null_class() const;
@@ -65,6 +66,10 @@ private:
     std::vector<std::string> names_;
     std::unique_ptr<dpsgd::GradTape> tape_;
 };
+
+/// Names of the tensors of the checkpoint that the plan changes.
+Result<std::vector<std::string>> changed_tensors(checkpoint::Checkpoint& checkpoint,
+                                                 const TrainingPlan& plan);
 
 /// The clipper that a plan asks for.
 Result<dpsgd::Clipper> make_clipper(const TrainingPlan& plan, dpsgd::TrainedTensors trained);
