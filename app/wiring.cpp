@@ -80,12 +80,11 @@ Result<release::ReleaseRequest> releaseRequestOf(const fs::path& runFolder)
     VELAMEN_TRY(privacy::require_head(entries, privacy::head_of(request.ledger_text),
                                       {run.ledger_seq, run.ledger_hash}));
 
-    VELAMEN_ASSIGN(const auto base,
-                   checkpoint::inspect(request.plan.checkpoint, request.plan.selection,
-                                       request.plan.skip_dead));
-    VELAMEN_ASSIGN(
-        const auto tuned,
-        checkpoint::inspect(run.checkpoint, request.plan.selection, request.plan.skip_dead));
+    const auto look = [&plan = request.plan](const fs::path& folder) {
+        return checkpoint::inspect(folder, plan.selection, plan.skip_dead, plan.train_conditioner);
+    };
+    VELAMEN_ASSIGN(const auto base, look(request.plan.checkpoint));
+    VELAMEN_ASSIGN(const auto tuned, look(run.checkpoint));
     request.base_name = base.card.name;
     request.base_licence = base.card.licence;
     request.base_data = base.card.data;

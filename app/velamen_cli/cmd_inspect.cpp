@@ -19,12 +19,20 @@ namespace velamen::app {
 
 namespace {
 
-int runInspect(const std::filesystem::path& folder, const std::string& selection, bool skipDead,
-               const Context& context)
+struct InspectOptions {
+    std::filesystem::path folder;
+    std::string selection = "attention";
+    bool keepDead = false, withoutConditioner = false;
+};
+
+int runInspect(const InspectOptions& o, const Context& context)
 {
     const Output output = context.output();
-    const auto found = checkpoint::inspect(folder, selection, skipDead);
+    const auto found =
+        checkpoint::inspect(o.folder, o.selection, !o.keepDead, !o.withoutConditioner);
     if (!found) return output.fail(found.error());
+    const double share = static_cast<double>(found->trained_parameters)
+        / static_cast<double>(std::max<std::int64_t>(1, found->total_parameters));
     io::Json json = io::Json::object();
     json["family"] = found->family;
     json["name"] = found->card.name;
@@ -46,9 +54,12 @@ int runInspect(const std::filesystem::path& folder, const std::string& selection
                                 c.kind, c.tensors, grouped(c.parameters), c.dtype));
     }
     json["components"] = components;
-    json["selection"] = selection;
+    json["selection"] = o.selection;
+    json["conditioner"] = !o.withoutConditioner;
     json["parameters"] = found->total_parameters;
     json["trained"] = found->trained_parameters;
+    json["trained_tensors"] = found->trained_tensors;
+    json["share"] = share;
     json["dead"] = found->dead_parameters;
     io::Json blocks = io::Json::array();
     for (const auto& b : found->blocks) {
@@ -69,12 +80,11 @@ int runInspect(const std::filesystem::path& folder, const std::string& selection
         output.line("  problem: " + problem);
     }
     json["problems"] = problems;
-    output.line(
-        fmt::format("  selection '{}' trains {} of {} ({:.1f} %), {} left out as dead", selection,
-                    grouped(found->trained_parameters), grouped(found->total_parameters),
-                    100.0 * static_cast<double>(found->trained_parameters)
-                        / static_cast<double>(std::max<std::int64_t>(1, found->total_parameters)),
-                    grouped(found->dead_parameters)));
+    output.line(fmt::format("  selection '{}'{} trains {} of {} ({:.1f} %) in {} tensors, {} {}",
+                            o.selection, o.withoutConditioner ? " without the class table" : "",
+                            grouped(found->trained_parameters), grouped(found->total_parameters),
+                            100.0 * share, found->trained_tensors, grouped(found->dead_parameters),
+                            o.keepDead ? "of them with a gradient of zero" : "left out as dead"));
     output.line("  sha256 " + found->sha256);
     output.answer(json);
     return Ok;
@@ -231,20 +241,21 @@ void addInspect(CLI::App& app, Context& context)
 {
     struct Options {
         std::filesystem::path path, inputs, outputs;
-        std::string selection = "attention", component;
-        bool keepDead = false;
+        std::string component;
         ScanRequest scan{.options = {.keys = {}, .unit = {}}};
     };
     auto o = std::make_shared<Options>();
     CLI::App* inspect = app.add_subcommand("inspect", "What a checkpoint is and what would train");
-    inspect->add_option("checkpoint", o->path, "Checkpoint folder")->required();
+    auto look = std::make_shared<InspectOptions>();
+    inspect->add_option("checkpoint", look->folder, "Checkpoint folder")->required();
     inspect
-        ->add_option("--select", o->selection, "attention, attention:from=k, qkvo, cross or full")
+        ->add_option("--select", look->selection,
+                     "attention, attention:from=k, qkvo, cross, lora:r, lora:r:alpha or full")
         ->capture_default_str();
-    inspect->add_flag("--keep-dead", o->keepDead, "Count tensors whose gradient is always zero");
-    inspect->callback([o, &context] {
-        context.exitCode = runInspect(o->path, o->selection, !o->keepDead, context);
-    });
+    inspect->add_flag("--keep-dead", look->keepDead, "Count tensors whose gradient is always zero");
+    inspect->add_flag("--no-conditioner", look->withoutConditioner,
+                      "Count without the class table");
+    inspect->callback([look, &context] { context.exitCode = runInspect(*look, context); });
 
     CLI::App* scan = app.add_subcommand("scan", "What a folder or zip of private images holds");
     scan->add_option("folder", o->path, "Folder or zip")->required();

@@ -196,7 +196,12 @@ void addTrain(CLI::App& app, Context& context)
         ->capture_default_str();
     plan->add_option("--batch", p->request.expected_batch, "Expected units a step");
     plan->add_option("--steps", p->request.steps, "Optimiser steps");
-    plan->add_option("--select", p->request.selection, "Trained tensors")->capture_default_str();
+    plan->add_option("--select", p->request.selection,
+                     "Trained tensors: attention, attention:from=k, qkvo, cross, lora:r, "
+                     "lora:r:alpha or full")
+        ->capture_default_str();
+    plan->add_flag("!--no-conditioner", p->request.train_conditioner,
+                   "Leave the class table as it is");
     plan->add_flag("--clipped-fraction", p->request.release_clipped_fraction,
                    "Release the share of clipped units with noise of its own, at about 1 % of "
                    "epsilon");

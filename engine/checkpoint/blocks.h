@@ -20,7 +20,11 @@ struct BlockName {
 
 BlockName block_of(std::string_view tensor);
 
-/// attn2.to_q, attn2.to_k and norm2: no gradient under a context of one token.
+/// Whether `segment` stands between two dots of `name`, or at an end of it.
+bool has_segment(std::string_view name, std::string_view segment);
+
+/// attn2.to_q, attn2.to_k (also their low-rank factors) and norm2: no gradient under a context of
+/// one token.
 bool is_dead_under_one_token(std::string_view tensor);
 
 } // namespace velamen::checkpoint

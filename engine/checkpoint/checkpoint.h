@@ -64,21 +64,27 @@ struct SelectedBlock {
 struct Inspection {
     std::string family; ///< "class-conditional latent diffusion (UNet2DConditionModel)"
     std::vector<ComponentInfo> components;
-    std::vector<SelectedBlock> blocks; ///< all blocks in graph order
-    std::int64_t total_parameters = 0; ///< of the UNet and the conditioner
-    std::int64_t trained_parameters = 0;
-    std::int64_t dead_parameters = 0; ///< selected, but with a gradient of zero by construction
+    std::vector<SelectedBlock> blocks;   ///< all blocks in graph order
+    std::int64_t total_parameters = 0;   ///< of the UNet and the conditioner
+    std::int64_t trained_parameters = 0; ///< under "lora" those of the factors
+    std::int64_t trained_tensors = 0;
+    /// Selected, but with a gradient of zero by construction; left out with skip_dead.
+    std::int64_t dead_parameters = 0;
     std::string sha256;
     Card card;
     std::vector<std::string> problems;
 };
 
+/// `selection` as in selection.h; errors as select_tensors().
 Result<Inspection> inspect(const std::filesystem::path& folder, const std::string& selection,
-                           bool skip_dead = true);
+                           bool skip_dead = true, bool train_conditioner = true);
 
-/// Names ("unet/<key>", "class_embedder/<key>") of the tensors that `selection` trains.
+/// Names ("unet/<key>", "class_embedder/<key>") of the tensors that training `selection` changes:
+/// under "lora" the weights that factors are folded into. InvalidArgument for a selection that
+/// there is not, Refused when it matches nothing; both with the nearest that works.
 Result<std::vector<std::string>> select_tensors(const std::vector<std::string>& all_names,
-                                                const std::string& selection, bool skip_dead);
+                                                const std::string& selection, bool skip_dead,
+                                                bool train_conditioner = true);
 
 /// A loaded checkpoint: fp32 modules in evaluation mode, nothing requires grad. One thread.
 class Checkpoint {

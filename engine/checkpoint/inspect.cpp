@@ -9,24 +9,19 @@
 #include "engine/checkpoint/blocks.h"
 #include "engine/checkpoint/card.h"
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/checkpoint/complaint.h"
 #include "engine/checkpoint/folder.h"
 #include "engine/checkpoint/guard.h"
+#include "engine/checkpoint/selection.h"
 #include "engine/diffusion/schedule.h"
 #include "engine/nn/autoencoder/config.h"
 #include "engine/nn/conditioner/class_embedder.h"
 #include "engine/nn/unet/config.h"
+#include "engine/nn/unet/shapes.h"
 
 namespace velamen::checkpoint {
 
 namespace {
-
-std::int64_t elements(const Shape& shape)
-{
-    std::int64_t count = 1;
-    for (std::int64_t size : shape)
-        count *= size;
-    return count;
-}
 
 /// Configs as far as they could be read.
 struct Configs {
@@ -53,10 +48,38 @@ bool read_part_config(const std::filesystem::path& folder, const Part& part, Con
     return true;
 }
 
-void check_configs(const std::filesystem::path& folder, Inspection& out)
+/// What the config says the UNet's file has to hold, against its header.
+void check_shapes(const nn::UNet2DConditionConfig& config,
+                  const std::vector<nn::NamedShape>& shapes, std::vector<std::string>& problems)
+{
+    std::map<std::string, Shape> stored;
+    for (const auto& [name, shape] : shapes)
+        if (name.starts_with("unet/")) stored.emplace(name.substr(5), shape);
+    std::vector<std::string> missing, misshapen, extra;
+    for (const auto& [name, shape] : nn::parameter_shapes(config)) {
+        const auto found = stored.find(name);
+        if (found == stored.end())
+            missing.push_back(name);
+        else if (found->second != shape)
+            misshapen.push_back(name + " " + to_text(found->second) + " instead of "
+                                + to_text(shape));
+        stored.erase(name);
+    }
+    for (const auto& [name, shape] : stored)
+        extra.push_back(name);
+    std::string text;
+    add_complaint(text, missing, "missing");
+    add_complaint(text, extra, "unexpected");
+    add_complaint(text, misshapen, "misshapen");
+    if (!text.empty()) problems.push_back("the tensors of the UNet do not fit its config: " + text);
+}
+
+void check_configs(const std::filesystem::path& folder, const std::vector<nn::NamedShape>& shapes,
+                   Inspection& out)
 {
     Configs c;
     bool is_complete = read_part_config(folder, kUNet, c.unet, out.problems);
+    if (is_complete) check_shapes(c.unet, shapes, out.problems);
     is_complete = read_part_config(folder, kAutoencoder, c.vae, out.problems) && is_complete;
     is_complete = read_part_config(folder, kClassEmbedder, c.classes, out.problems) && is_complete;
     const auto schedule = read_json(folder / kScheduleFile);
@@ -84,7 +107,7 @@ void add_component(const Part& part, const io::SafetensorsFile& file, Inspection
     std::set<std::string> dtypes;
     for (const io::TensorView& tensor : file.tensors()) {
         ++info.tensors;
-        info.parameters += elements(tensor.shape);
+        info.parameters += nn::element_count(tensor.shape);
         info.bytes += static_cast<std::int64_t>(tensor.bytes.size());
         dtypes.emplace(velamen::name_of(tensor.dtype));
     }
@@ -93,40 +116,56 @@ void add_component(const Part& part, const io::SafetensorsFile& file, Inspection
     out.components.push_back(std::move(info));
 }
 
-Result<> add_blocks(const std::map<std::string, std::int64_t>& sizes, const std::string& selection,
-                    bool skip_dead, Inspection& out)
+struct Wanted {
+    std::string selection;
+    bool skip_dead = true;
+    bool train_conditioner = true;
+};
+
+Result<> add_counts(const std::vector<nn::NamedShape>& shapes, const Wanted& wanted,
+                    Inspection& out)
+{
+    VELAMEN_ASSIGN(
+        const auto all,
+        trained_shapes(shapes, wanted.selection, /*skip_dead=*/false, wanted.train_conditioner));
+    for (const nn::NamedShape& one : all) {
+        const bool is_dead = is_dead_under_one_token(one.name);
+        const std::int64_t size = nn::element_count(one.shape);
+        if (is_dead) out.dead_parameters += size;
+        if (is_dead && wanted.skip_dead) continue;
+        out.trained_parameters += size;
+        ++out.trained_tensors;
+    }
+    return {};
+}
+
+/// All blocks, and which of them hold a tensor that training changes.
+Result<> add_blocks(const std::vector<nn::NamedShape>& shapes, const Wanted& wanted,
+                    Inspection& out)
 {
     std::vector<std::string> names;
-    for (const auto& [name, size] : sizes)
-        names.push_back(name);
-    VELAMEN_ASSIGN(const std::vector<std::string> selected,
-                   select_tensors(names, selection, skip_dead));
-    VELAMEN_ASSIGN(const std::vector<std::string> with_dead,
-                   select_tensors(names, selection, false));
-    const std::set<std::string> trained(selected.begin(), selected.end());
-    for (const std::string& name : with_dead)
-        if (is_dead_under_one_token(name)) out.dead_parameters += sizes.at(name);
-
+    for (const nn::NamedShape& one : shapes)
+        names.push_back(one.name);
+    VELAMEN_ASSIGN(
+        const std::vector<std::string> selected,
+        select_tensors(names, wanted.selection, wanted.skip_dead, wanted.train_conditioner));
+    const std::set<std::string> changed(selected.begin(), selected.end());
     std::map<std::array<std::int64_t, 5>, SelectedBlock> blocks;
-    for (const auto& [name, size] : sizes) {
+    for (const auto& [name, shape] : shapes) {
         const BlockName where = block_of(name);
         SelectedBlock& block = blocks[where.order];
         block.name = where.name;
         ++block.tensors;
-        block.parameters += size;
-        out.total_parameters += size;
-        if (trained.contains(name)) {
-            block.is_trained = true;
-            out.trained_parameters += size;
-        }
+        block.parameters += nn::element_count(shape);
+        out.total_parameters += nn::element_count(shape);
+        block.is_trained = block.is_trained || changed.contains(name);
     }
     for (auto& [order, block] : blocks)
         out.blocks.push_back(std::move(block));
     return {};
 }
 
-Result<Inspection> inspect_folder(const std::filesystem::path& folder, const std::string& selection,
-                                  bool skip_dead)
+Result<Inspection> inspect_folder(const std::filesystem::path& folder, const Wanted& wanted)
 {
     std::error_code ignored;
     if (!std::filesystem::is_directory(folder, ignored))
@@ -142,7 +181,7 @@ Result<Inspection> inspect_folder(const std::filesystem::path& folder, const std
     else
         out.card = std::move(*parsed);
 
-    std::map<std::string, std::int64_t> sizes; // of UNet and conditioner
+    std::vector<nn::NamedShape> shapes; // of UNet and conditioner
     for (const Part& part : kParts) {
         const auto file = open_weights(folder, part);
         if (!file) {
@@ -159,10 +198,11 @@ Result<Inspection> inspect_folder(const std::filesystem::path& folder, const std
         add_component(part, *file, out);
         if (std::string_view(part.name) != kAutoencoder.name)
             for (const io::TensorView& tensor : file->tensors())
-                sizes[std::string(part.name) + "/" + tensor.name] = elements(tensor.shape);
+                shapes.push_back({std::string(part.name) + "/" + tensor.name, tensor.shape});
     }
-    VELAMEN_TRY(add_blocks(sizes, selection, skip_dead, out));
-    check_configs(folder, out);
+    VELAMEN_TRY(add_counts(shapes, wanted, out));
+    VELAMEN_TRY(add_blocks(shapes, wanted, out));
+    check_configs(folder, shapes, out);
     if (auto hash = fingerprint(folder)) out.sha256 = std::move(*hash);
     return out;
 }
@@ -170,10 +210,11 @@ Result<Inspection> inspect_folder(const std::filesystem::path& folder, const std
 } // namespace
 
 Result<Inspection> inspect(const std::filesystem::path& folder, const std::string& selection,
-                           bool skip_dead)
+                           bool skip_dead, bool train_conditioner)
 {
-    return guarded("inspecting " + folder.string(),
-                   [&] { return inspect_folder(folder, selection, skip_dead); });
+    return guarded("inspecting " + folder.string(), [&] {
+        return inspect_folder(folder, {selection, skip_dead, train_conditioner});
+    });
 }
 
 } // namespace velamen::checkpoint

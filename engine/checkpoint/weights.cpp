@@ -10,29 +10,12 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "engine/checkpoint/complaint.h"
 #include "engine/tensor/convert.h"
 
 namespace velamen::checkpoint {
 
 namespace {
-
-/// "3 missing (a, b, c)"; the first five names.
-void add_complaint(std::string& text, const std::vector<std::string>& names, const char* what)
-{
-    if (names.empty()) return;
-    text += (text.empty() ? "" : ", ") + std::to_string(names.size()) + " " + what + " (";
-    for (std::size_t i = 0; i < names.size() && i < 5; ++i)
-        text += (i == 0 ? "" : ", ") + names[i];
-    text += names.size() > 5 ? ", ...)" : ")";
-}
-
-std::string to_text(at::IntArrayRef shape)
-{
-    std::string text = "[";
-    for (std::size_t i = 0; i < shape.size(); ++i)
-        text += (i == 0 ? "" : ",") + std::to_string(shape[i]);
-    return text + "]";
-}
 
 bool is_finite(const at::Tensor& tensor)
 {
@@ -69,7 +52,7 @@ Result<> fill(torch::nn::Module& module, const io::SafetensorsFile& file, const 
         at::Tensor parameter = item.value();
         if (parameter.sizes() != at::IntArrayRef(stored->shape)) {
             misshapen.push_back(item.key() + " " + to_text(stored->shape) + " instead of "
-                                + to_text(parameter.sizes()));
+                                + to_text(parameter.sizes().vec()));
             continue;
         }
         if (!at::isFloatingType(tensor::scalar_type_of(stored->dtype))) {

@@ -4,8 +4,12 @@
 
 #pragma once
 
+#include <optional>
+#include <utility>
+
 #include <torch/nn/modules/linear.h>
 
+#include "engine/nn/layers/lora.h"
 #include "engine/nn/layers/tapped.h"
 
 namespace velamen::nn {
@@ -16,6 +20,14 @@ public:
 
     /// x: [N, ..., in]  ->  [N, ..., out]
     at::Tensor forward(const at::Tensor& x);
+
+    /// Low-rank factors beside the weight, which has to be frozen. They are no parameters of the
+    /// module: what is saved is the weight alone.
+    void set_lora(LoraFactors factors) { lora_ = std::move(factors); }
+    const std::optional<LoraFactors>& lora() const noexcept { return lora_; }
+
+private:
+    std::optional<LoraFactors> lora_;
 };
 TORCH_MODULE(Linear);
 

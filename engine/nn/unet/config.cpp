@@ -51,11 +51,19 @@ const std::vector<FixedField>& fixed_fields()
     return fields;
 }
 
+/// The value, or each of a list with one value a level.
+bool accepts(const FixedField& field, const io::Json& value)
+{
+    if (const auto* list = value.if_array())
+        return std::ranges::all_of(*list, [&](const io::Json& one) { return accepts(field, one); });
+    return std::ranges::find(field.accepted, value) != field.accepted.end();
+}
+
 Result<> refuse_unsupported(const io::Json& json)
 {
     for (const FixedField& field : fixed_fields())
         if (const io::Json* value = json.find(field.key);
-            value != nullptr && std::ranges::find(field.accepted, *value) == field.accepted.end())
+            value != nullptr && !accepts(field, *value))
             return fail(ErrorCode::Unsupported,
                         std::string("the UNet's config has ") + field.key + " = " + value->dump()
                             + ", which is not supported",

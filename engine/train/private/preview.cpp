@@ -8,6 +8,7 @@
 
 #include "engine/checkpoint/tensors.h"
 #include "engine/core/assert.h"
+#include "engine/train/private/private_model.h"
 
 namespace velamen::train {
 
@@ -24,6 +25,11 @@ Result<std::unique_ptr<Preview>> Preview::create(const TrainingPlan& plan)
     VELAMEN_ASSIGN(preview->checkpoint_, checkpoint::Checkpoint::load(plan.checkpoint));
     VELAMEN_TRY(preview->checkpoint_->set_classes(plan.classes,
                                                   static_cast<std::uint64_t>(plan.preview_seed)));
+    VELAMEN_ASSIGN(const auto selection, checkpoint::Selection::parse(plan.selection));
+    if (selection.is_lora()) {
+        VELAMEN_ASSIGN(const auto names, changed_tensors(*preview->checkpoint_, plan));
+        preview->merged_.emplace(*preview->checkpoint_, names, selection.scale());
+    }
     preview->session_ = generate::GenerationSession::over(*preview->checkpoint_);
     preview->seed_ = plan.preview_seed;
     preview->guidance_ = plan.preview_guidance;
@@ -33,8 +39,10 @@ Result<std::unique_ptr<Preview>> Preview::create(const TrainingPlan& plan)
 void Preview::set_weights(const dpsgd::NamedTensors& averaged)
 {
     const torch::NoGradGuard no_grad;
+    if (merged_) merged_->set(averaged);
     auto own = checkpoint::named_tensors(*checkpoint_);
     for (const auto& [name, value] : averaged) {
+        if (merged_ && checkpoint::is_lora_name(name)) continue;
         const auto at = std::find_if(own.begin(), own.end(),
                                      [&](const auto& pair) { return pair.first == name; });
         VELAMEN_ASSERT(at != own.end());

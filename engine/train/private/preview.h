@@ -6,9 +6,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <stop_token>
 
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/checkpoint/lora.h"
 #include "engine/core/result.h"
 #include "engine/dpsgd/trained_tensor.h"
 #include "engine/generate/generation.h"
@@ -22,7 +24,8 @@ class Preview {
 public:
     static Result<std::unique_ptr<Preview>> create(const TrainingPlan& plan);
 
-    /// Takes over the averaged weights (by name).
+    /// Takes over the averaged weights (by name); low-rank factors are folded into the weights that
+    /// they stand beside.
     void set_weights(const dpsgd::NamedTensors& averaged);
     /// One image a class with the plan's preview seed.
     Result<SampleRow> draw(std::int64_t step, std::stop_token stop);
@@ -31,6 +34,7 @@ public:
 private:
     Preview() = default;
     std::unique_ptr<checkpoint::Checkpoint> checkpoint_;
+    std::optional<checkpoint::MergedWeights> merged_; // under "lora"
     std::unique_ptr<generate::GenerationSession> session_;
     std::int64_t seed_ = 0;
     double guidance_ = 0.0;

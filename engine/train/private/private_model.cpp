@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include <c10/util/ScopeExit.h>
 #include <torch/torch.h>
 
 #include "engine/checkpoint/blocks.h"
+#include "engine/checkpoint/lora.h"
 #include "engine/checkpoint/tensors.h"
 #include "engine/diffusion/schedule.h"
 #include "engine/diffusion/target.h"
@@ -32,6 +34,38 @@ Rows random_rows(checkpoint::Checkpoint& checkpoint, std::int64_t rows, std::uin
             torch::randint(checkpoint.class_embedder().rows(), {rows}, generator, torch::kInt64)};
 }
 
+Result<std::vector<std::string>> changed_tensors(checkpoint::Checkpoint& checkpoint,
+                                                 const TrainingPlan& plan)
+{
+    std::vector<std::string> all;
+    for (const auto& [name, tensor] : checkpoint::named_tensors(checkpoint))
+        all.push_back(name);
+    return checkpoint::select_tensors(all, plan.selection, plan.skip_dead, plan.train_conditioner);
+}
+
+namespace {
+
+/// The changed tensors themselves, or the factors in place of those in the UNet.
+Result<checkpoint::NamedTensorList> trainable_tensors(checkpoint::Checkpoint& checkpoint,
+                                                      const TrainingPlan& plan,
+                                                      const std::vector<std::string>& changed)
+{
+    VELAMEN_ASSIGN(const auto selection, checkpoint::Selection::parse(plan.selection));
+    checkpoint::NamedTensorList out;
+    if (selection.is_lora()) {
+        VELAMEN_ASSIGN(out,
+                       checkpoint::attach_lora(checkpoint, changed, selection,
+                                               static_cast<std::uint64_t>(plan.preview_seed)));
+    }
+    const std::set<std::string> names(changed.begin(), changed.end());
+    for (const auto& [name, tensor] : checkpoint::named_tensors(checkpoint))
+        if (names.contains(name) && !(selection.is_lora() && name.starts_with("unet/")))
+            out.emplace_back(name, tensor);
+    return out;
+}
+
+} // namespace
+
 Result<std::unique_ptr<PrivateModel>> PrivateModel::create(const TrainingPlan& plan)
 {
     std::unique_ptr<PrivateModel> model(new PrivateModel);
@@ -39,24 +73,19 @@ Result<std::unique_ptr<PrivateModel>> PrivateModel::create(const TrainingPlan& p
     auto& checkpoint = *model->checkpoint_;
     VELAMEN_TRY(
         checkpoint.set_classes(plan.classes, static_cast<std::uint64_t>(plan.preview_seed)));
-    std::vector<std::string> all;
-    const auto tensors = checkpoint::named_tensors(checkpoint);
-    for (const auto& [name, tensor] : tensors)
-        all.push_back(name);
-    VELAMEN_ASSIGN(model->names_, checkpoint::select_tensors(all, plan.selection, plan.skip_dead));
-    if (model->names_.empty())
-        return fail(ErrorCode::Refused, "the selection '" + plan.selection + "' matches no tensor",
-                    "choose 'attention'");
+    VELAMEN_ASSIGN(model->names_, changed_tensors(checkpoint, plan));
     for (auto& parameter : checkpoint.autoencoder().parameters())
         parameter.requires_grad_(false);
-    for (const auto& [name, tensor] : tensors) {
-        const bool is_trained =
-            std::find(model->names_.begin(), model->names_.end(), name) != model->names_.end();
-        tensor.set_requires_grad(is_trained);
-        if (is_trained)
-            model->trained_.push_back(
-                {name, tensor,
-                 name.starts_with("class_embedder/") ? plan.optimiser.embedding_scale : 1.0});
+    for (const auto& [name, tensor] : checkpoint::named_tensors(checkpoint))
+        tensor.set_requires_grad(false);
+    std::vector<std::string> dead; // reachable, but with a gradient of zero
+    VELAMEN_ASSIGN(const auto trainable, trainable_tensors(checkpoint, plan, model->names_));
+    for (const auto& [name, tensor] : trainable) {
+        tensor.set_requires_grad(true);
+        model->trained_.push_back(
+            {name, tensor,
+             name.starts_with("class_embedder/") ? plan.optimiser.embedding_scale : 1.0});
+        if (checkpoint::is_dead_under_one_token(name)) dead.push_back(name);
     }
     VELAMEN_TRY(dpsgd::check_trained(model->trained_));
     VELAMEN_TRY(dpsgd::check_module(checkpoint.unet(), model->trained_));
@@ -70,11 +99,6 @@ Result<std::unique_ptr<PrivateModel>> PrivateModel::create(const TrainingPlan& p
             {part(pool.latents), part(pool.noise), part(pool.times), part(pool.classes)}, 1);
     }));
     VELAMEN_TRY(model->tape_->check_known());
-    // What is selected but left out by skip_dead has a gradient of zero and reports nothing.
-    VELAMEN_ASSIGN(const auto alive, checkpoint::select_tensors(all, plan.selection, true));
-    std::vector<std::string> dead;
-    for (const std::string& name : model->names_)
-        if (std::find(alive.begin(), alive.end(), name) == alive.end()) dead.push_back(name);
     VELAMEN_TRY(dpsgd::check_recorded(*model->tape_, model->trained_, dead));
     model->dead_ = dead;
     model->tape_->clear();

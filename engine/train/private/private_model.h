@@ -41,6 +41,7 @@ public:
 
     checkpoint::Checkpoint& checkpoint() noexcept { return *checkpoint_; }
     const dpsgd::TrainedTensors& trained() const noexcept { return trained_; }
+    /// The tensors of the checkpoint that the run changes; low-rank factors stand for theirs.
     const std::vector<std::string>& trained_names() const noexcept { return names_; }
     /// Those that are trained although their gradient is zero by construction.
     const std::vector<std::string>& dead_names() const noexcept { return dead_; }
@@ -79,6 +80,10 @@ private:
     std::unique_ptr<dpsgd::GradTape> tape_;
     at::ScalarType dtype_ = at::kFloat; // of weights and activations
 };
+
+/// Names of the tensors of the checkpoint that the plan changes.
+Result<std::vector<std::string>> changed_tensors(checkpoint::Checkpoint& checkpoint,
+                                                 const TrainingPlan& plan);
 
 /// The clipper that a plan asks for.
 Result<dpsgd::Clipper> make_clipper(const TrainingPlan& plan, dpsgd::TrainedTensors trained);

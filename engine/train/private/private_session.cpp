@@ -428,7 +428,8 @@ Result<std::unique_ptr<TrainingSession>>
 start_private_run(const TrainingPlan& plan, const fs::path& run_folder, const fs::path& ledgers)
 {
     VELAMEN_ASSIGN(const auto base,
-                   checkpoint::inspect(plan.checkpoint, plan.selection, plan.skip_dead));
+                   checkpoint::inspect(plan.checkpoint, plan.selection, plan.skip_dead,
+                                       plan.train_conditioner));
     VELAMEN_ASSIGN(RunFolder folder, RunFolder::create(run_folder, plan, base.sha256));
     return std::make_unique<PrivateSession>(std::move(folder), ledgers);
 }
@@ -442,7 +443,8 @@ Result<std::unique_ptr<TrainingSession>> resume_private_run(const fs::path& run_
                     "start a new run; it adds to the same ledger");
     const TrainingPlan& plan = folder.plan();
     VELAMEN_ASSIGN(const auto base,
-                   checkpoint::inspect(plan.checkpoint, plan.selection, plan.skip_dead));
+                   checkpoint::inspect(plan.checkpoint, plan.selection, plan.skip_dead,
+                                       plan.train_conditioner));
     if (base.sha256 != folder.state().base_sha256)
         return fail(ErrorCode::Refused,
                     "the base checkpoint is not the one that the run began with",

@@ -370,7 +370,7 @@ TEST_F(CheckpointTest, SelectionsTakeWhatTheirNameSays)
         EXPECT_EQ(names.back(), "class_embedder/embedding.weight"); // always trained
     }
     for (const std::string wrong :
-         {"atention", "", "attention:from=0", "attention:from=8", "attention:from=", "lora:4"}) {
+         {"atention", "", "attention:from=0", "attention:from=8", "attention:from=", "lora:0"}) {
         const auto selected = select_tensors(all, wrong, true);
         ASSERT_FALSE(selected) << wrong;
         EXPECT_EQ(selected.error().code, ErrorCode::InvalidArgument);
