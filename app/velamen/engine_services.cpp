@@ -2,13 +2,12 @@
 
 #include "app/velamen/engine_services.h"
 
-#include <functional>
-#include <map>
-#include <numeric>
 #include <utility>
+#include <vector>
 
 #include "app/wiring.h"
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/checkpoint/selection.h"
 #include "engine/io/safetensors.h"
 
 namespace velamen::app {
@@ -18,8 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 Result<data::Manifest> scan(const fs::path& source, const data::Keys& keys, const std::string& unit,
-                            std::stop_token stop,
-                            const std::function<void(std::int64_t, std::int64_t)>& progress)
+                            std::stop_token stop, const data::ScanProgress& progress)
 {
     return scanSource(source, std::move(stop), progress, {.keys = keys, .unit = unit});
 }
@@ -41,25 +39,22 @@ Result<ui::KeySuggestion> suggestKeys(const fs::path& source)
 Result<ui::SelectionCount> countSelection(const fs::path& checkpoint, const std::string& selection,
                                           bool trainsConditioner)
 {
-    constexpr const char* kConditioner = "class_embedder/";
-    std::map<std::string, std::int64_t> sizes;
+    std::vector<nn::NamedShape> shapes;
     for (const auto& [part, weights] : {std::pair{"unet/", "diffusion_pytorch_model.safetensors"},
-                                        std::pair{kConditioner, "model.safetensors"}}) {
+                                        std::pair{"class_embedder/", "model.safetensors"}}) {
         VELAMEN_ASSIGN(const auto file, io::SafetensorsFile::open(checkpoint / part / weights));
         for (const io::TensorView& tensor : file.tensors())
-            sizes[part + tensor.name] = std::accumulate(tensor.shape.begin(), tensor.shape.end(),
-                                                        std::int64_t{1}, std::multiplies<>());
+            shapes.push_back({part + tensor.name, tensor.shape});
     }
-    std::vector<std::string> names;
-    ui::SelectionCount count;
-    for (const auto& [name, size] : sizes) {
-        names.push_back(name);
-        count.total += size;
-    }
-    VELAMEN_ASSIGN(const auto trained, checkpoint::select_tensors(names, selection, true));
-    for (const std::string& name : trained)
-        if (trainsConditioner || !name.starts_with(kConditioner)) count.trained += sizes.at(name);
-    return count;
+    VELAMEN_ASSIGN(const auto trained,
+                   checkpoint::trained_shapes(shapes, selection, true, trainsConditioner));
+    const auto sum = [](const std::vector<nn::NamedShape>& all) {
+        std::int64_t count = 0;
+        for (const nn::NamedShape& one : all)
+            count += nn::element_count(one.shape);
+        return count;
+    };
+    return ui::SelectionCount{.trained = sum(trained), .total = sum(shapes)};
 }
 
 } // namespace
@@ -71,8 +66,9 @@ ui::Services engineServices(const std::filesystem::path& executable)
     services.scan = scan;
     services.suggestKeys = suggestKeys;
     services.thumbnail = thumbnail;
-    services.inspect = [](const fs::path& checkpoint, const std::string& selection, bool) {
-        return checkpoint::inspect(checkpoint, selection);
+    services.inspect = [](const fs::path& checkpoint, const std::string& selection,
+                          bool trainsConditioner) {
+        return checkpoint::inspect(checkpoint, selection, true, trainsConditioner);
     };
     services.countSelection = countSelection;
     services.makePlan = train::make_plan;
