@@ -3,12 +3,9 @@
 #include "app/velamen/engine_services.h"
 
 #include <utility>
-#include <vector>
 
 #include "app/wiring.h"
 #include "engine/checkpoint/checkpoint.h"
-#include "engine/checkpoint/selection.h"
-#include "engine/io/safetensors.h"
 
 namespace velamen::app {
 
@@ -35,26 +32,13 @@ Result<ui::KeySuggestion> suggestKeys(const fs::path& source)
     return suggestion;
 }
 
-/// From the headers alone: a fingerprint of the weights for each choice would take minutes.
 Result<ui::SelectionCount> countSelection(const fs::path& checkpoint, const std::string& selection,
                                           bool trainsConditioner)
 {
-    std::vector<nn::NamedShape> shapes;
-    for (const auto& [part, weights] : {std::pair{"unet/", "diffusion_pytorch_model.safetensors"},
-                                        std::pair{"class_embedder/", "model.safetensors"}}) {
-        VELAMEN_ASSIGN(const auto file, io::SafetensorsFile::open(checkpoint / part / weights));
-        for (const io::TensorView& tensor : file.tensors())
-            shapes.push_back({part + tensor.name, tensor.shape});
-    }
-    VELAMEN_ASSIGN(const auto trained,
-                   checkpoint::trained_shapes(shapes, selection, true, trainsConditioner));
-    const auto sum = [](const std::vector<nn::NamedShape>& all) {
-        std::int64_t count = 0;
-        for (const nn::NamedShape& one : all)
-            count += nn::element_count(one.shape);
-        return count;
-    };
-    return ui::SelectionCount{.trained = sum(trained), .total = sum(shapes)};
+    VELAMEN_ASSIGN(const auto counts,
+                   checkpoint::count_selection(checkpoint, selection, true, trainsConditioner));
+    return ui::SelectionCount{.trained = counts.trained_parameters,
+                              .total = counts.total_parameters};
 }
 
 } // namespace

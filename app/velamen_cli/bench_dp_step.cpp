@@ -16,7 +16,9 @@
 
 #include <malloc.h>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "app/velamen_cli/temporary_folder.h"
 #include "engine/data/poisson.h"

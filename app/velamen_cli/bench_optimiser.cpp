@@ -14,7 +14,9 @@
 #include <utility>
 #include <vector>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "app/velamen_cli/temporary_folder.h"
 #include "engine/data/poisson.h"

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -25,23 +27,24 @@ struct InspectOptions {
     bool keepDead = false, withoutConditioner = false;
 };
 
-int runInspect(const InspectOptions& o, const Context& context)
+double shareOf(const checkpoint::Inspection& found)
 {
-    const Output output = context.output();
-    const auto found =
-        checkpoint::inspect(o.folder, o.selection, !o.keepDead, !o.withoutConditioner);
-    if (!found) return output.fail(found.error());
-    const double share = static_cast<double>(found->trained_parameters)
-        / static_cast<double>(std::max<std::int64_t>(1, found->total_parameters));
-    io::Json json = io::Json::object();
-    json["family"] = found->family;
-    json["name"] = found->card.name;
-    json["licence"] = found->card.licence;
-    json["data"] = found->card.data;
-    json["sha256"] = found->sha256;
-    io::Json components = io::Json::array();
-    output.line(fmt::format("{}\n{}  ({})", found->card.name, found->family, found->card.licence));
-    for (const auto& c : found->components) {
+    return static_cast<double>(found.trained_parameters)
+        / static_cast<double>(std::max<std::int64_t>(1, found.total_parameters));
+}
+
+io::Json listOf(const std::vector<std::string>& texts)
+{
+    io::Json list = io::Json::array();
+    for (const std::string& text : texts)
+        list.push_back(text);
+    return list;
+}
+
+io::Json componentsOf(const checkpoint::Inspection& found)
+{
+    io::Json list = io::Json::array();
+    for (const auto& c : found.components) {
         io::Json item = io::Json::object();
         item["name"] = c.name;
         item["kind"] = c.kind;
@@ -49,44 +52,71 @@ int runInspect(const InspectOptions& o, const Context& context)
         item["parameters"] = c.parameters;
         item["dtype"] = c.dtype;
         item["bytes"] = c.bytes;
-        components.push_back(item);
-        output.line(fmt::format("  {:<15} {:<22} {:>5} tensors {:>14} parameters  {}", c.name,
-                                c.kind, c.tensors, grouped(c.parameters), c.dtype));
+        list.push_back(item);
     }
-    json["components"] = components;
-    json["selection"] = o.selection;
-    json["conditioner"] = !o.withoutConditioner;
-    json["parameters"] = found->total_parameters;
-    json["trained"] = found->trained_parameters;
-    json["trained_tensors"] = found->trained_tensors;
-    json["share"] = share;
-    json["dead"] = found->dead_parameters;
-    io::Json blocks = io::Json::array();
-    for (const auto& b : found->blocks) {
+    return list;
+}
+
+io::Json blocksOf(const checkpoint::Inspection& found)
+{
+    io::Json list = io::Json::array();
+    for (const auto& b : found.blocks) {
         io::Json item = io::Json::object();
         item["name"] = b.name;
         item["parameters"] = b.parameters;
         item["trained"] = b.is_trained;
-        blocks.push_back(item);
+        list.push_back(item);
     }
-    json["blocks"] = blocks;
-    io::Json classes = io::Json::array();
-    for (const std::string& name : found->card.classes)
-        classes.push_back(name);
-    json["classes"] = classes;
-    io::Json problems = io::Json::array();
-    for (const std::string& problem : found->problems) {
-        problems.push_back(problem);
+    return list;
+}
+
+io::Json answerOf(const checkpoint::Inspection& found, const InspectOptions& o)
+{
+    io::Json json = io::Json::object();
+    json["family"] = found.family;
+    json["name"] = found.card.name;
+    json["licence"] = found.card.licence;
+    json["data"] = found.card.data;
+    json["sha256"] = found.sha256;
+    json["components"] = componentsOf(found);
+    json["selection"] = o.selection;
+    json["conditioner"] = !o.withoutConditioner;
+    json["parameters"] = found.total_parameters;
+    json["trained"] = found.trained_parameters;
+    json["trained_tensors"] = found.trained_tensors;
+    json["share"] = shareOf(found);
+    json["dead"] = found.dead_parameters;
+    json["blocks"] = blocksOf(found);
+    json["classes"] = listOf(found.card.classes);
+    json["problems"] = listOf(found.problems);
+    return json;
+}
+
+void show(const checkpoint::Inspection& found, const InspectOptions& o, const Output& output)
+{
+    output.line(fmt::format("{}\n{}  ({})", found.card.name, found.family, found.card.licence));
+    for (const auto& c : found.components)
+        output.line(fmt::format("  {:<15} {:<22} {:>5} tensors {:>14} parameters  {}", c.name,
+                                c.kind, c.tensors, grouped(c.parameters), c.dtype));
+    for (const std::string& problem : found.problems)
         output.line("  problem: " + problem);
-    }
-    json["problems"] = problems;
     output.line(fmt::format("  selection '{}'{} trains {} of {} ({:.1f} %) in {} tensors, {} {}",
                             o.selection, o.withoutConditioner ? " without the class table" : "",
-                            grouped(found->trained_parameters), grouped(found->total_parameters),
-                            100.0 * share, found->trained_tensors, grouped(found->dead_parameters),
+                            grouped(found.trained_parameters), grouped(found.total_parameters),
+                            100.0 * shareOf(found), found.trained_tensors,
+                            grouped(found.dead_parameters),
                             o.keepDead ? "of them with a gradient of zero" : "left out as dead"));
-    output.line("  sha256 " + found->sha256);
-    output.answer(json);
+    output.line("  sha256 " + found.sha256);
+}
+
+int runInspect(const InspectOptions& o, const Context& context)
+{
+    const Output output = context.output();
+    const auto found =
+        checkpoint::inspect(o.folder, o.selection, !o.keepDead, !o.withoutConditioner);
+    if (!found) return output.fail(found.error());
+    show(*found, o, output);
+    output.answer(answerOf(*found, o));
     return Ok;
 }
 
@@ -248,10 +278,7 @@ void addInspect(CLI::App& app, Context& context)
     CLI::App* inspect = app.add_subcommand("inspect", "What a checkpoint is and what would train");
     auto look = std::make_shared<InspectOptions>();
     inspect->add_option("checkpoint", look->folder, "Checkpoint folder")->required();
-    inspect
-        ->add_option("--select", look->selection,
-                     "attention, attention:from=k, qkvo, cross, lora:r, lora:r:alpha or full")
-        ->capture_default_str();
+    inspect->add_option("--select", look->selection, kSelections)->capture_default_str();
     inspect->add_flag("--keep-dead", look->keepDead, "Count tensors whose gradient is always zero");
     inspect->add_flag("--no-conditioner", look->withoutConditioner,
                       "Count without the class table");

@@ -197,8 +197,7 @@ void addTrain(CLI::App& app, Context& context)
     plan->add_option("--batch", p->request.expected_batch, "Expected units a step");
     plan->add_option("--steps", p->request.steps, "Optimiser steps");
     plan->add_option("--select", p->request.selection,
-                     "Trained tensors: attention, attention:from=k, qkvo, cross, lora:r, "
-                     "lora:r:alpha or full")
+                     std::string("Trained tensors: ") + kSelections)
         ->capture_default_str();
     plan->add_flag("!--no-conditioner", p->request.train_conditioner,
                    "Leave the class table as it is");

@@ -25,6 +25,10 @@ struct Context {
     Output output() const { return Output(json); }
 };
 
+/// What --select takes.
+inline constexpr const char* kSelections =
+    "attention, attention:from=k, qkvo, cross, lora:r, lora:r:alpha or full";
+
 /// --unit-key, --label-key and --unit of a command that scans private images.
 void addKeys(CLI::App& command, data::Keys& keys, std::string& unit);
 

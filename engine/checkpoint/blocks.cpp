@@ -12,9 +12,6 @@ namespace velamen::checkpoint {
 
 namespace {
 
-constexpr std::string_view kUNetPrefix = "unet/";
-constexpr std::string_view kEmbedderPrefix = "class_embedder/";
-
 std::vector<std::string_view> split(std::string_view text)
 {
     std::vector<std::string_view> out;

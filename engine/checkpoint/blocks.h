@@ -11,6 +11,10 @@
 
 namespace velamen::checkpoint {
 
+/// What names of tensors begin with.
+inline constexpr std::string_view kUNetPrefix = "unet/";
+inline constexpr std::string_view kEmbedderPrefix = "class_embedder/";
+
 /// "unet/down_blocks.0.attentions.1.norm.weight" lies in block "down_blocks.0.attentions.1".
 struct BlockName {
     std::string name;

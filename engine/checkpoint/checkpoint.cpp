@@ -13,6 +13,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/grad_mode.h>
 
+#include "engine/checkpoint/blocks.h"
 #include "engine/checkpoint/card.h"
 #include "engine/checkpoint/folder.h"
 #include "engine/checkpoint/guard.h"
@@ -64,9 +65,9 @@ std::vector<std::pair<std::string, at::Tensor>> named_tensors(Checkpoint& checkp
 {
     std::vector<std::pair<std::string, at::Tensor>> out;
     for (const auto& item : checkpoint.unet().named_parameters())
-        out.emplace_back("unet/" + item.key(), item.value());
+        out.emplace_back(std::string(kUNetPrefix) + item.key(), item.value());
     for (const auto& item : checkpoint.class_embedder().named_parameters())
-        out.emplace_back("class_embedder/" + item.key(), item.value());
+        out.emplace_back(std::string(kEmbedderPrefix) + item.key(), item.value());
     return out;
 }
 
@@ -240,9 +241,10 @@ Result<> Checkpoint::save_tuned(const fs::path& out, const std::vector<std::stri
                         "choose another folder");
         std::set<std::string> names(trained.begin(), trained.end());
         for (const std::string& name : names)
-            if (!(name.starts_with("unet/") && state_->unet_file.find(name.substr(5)) != nullptr)
-                && !(name.starts_with("class_embedder/")
-                     && state_->class_file.find(name.substr(15)) != nullptr))
+            if (!(name.starts_with(kUNetPrefix)
+                  && state_->unet_file.find(name.substr(kUNetPrefix.size())) != nullptr)
+                && !(name.starts_with(kEmbedderPrefix)
+                     && state_->class_file.find(name.substr(kEmbedderPrefix.size())) != nullptr))
                 return fail(ErrorCode::InvalidArgument,
                             "the checkpoint has no tensor '" + name + "' to save");
         if (state_->has_new_classes) names.insert("class_embedder/embedding.weight");

@@ -60,24 +60,34 @@ struct SelectedBlock {
     bool is_trained = false;
 };
 
-/// What `inspect` and the Model page show. Read from headers only.
-struct Inspection {
-    std::string family; ///< "class-conditional latent diffusion (UNet2DConditionModel)"
-    std::vector<ComponentInfo> components;
-    std::vector<SelectedBlock> blocks;   ///< all blocks in graph order
+/// How much a selection trains.
+struct SelectionCounts {
     std::int64_t total_parameters = 0;   ///< of the UNet and the conditioner
     std::int64_t trained_parameters = 0; ///< under "lora" those of the factors
     std::int64_t trained_tensors = 0;
     /// Selected, but with a gradient of zero by construction; left out with skip_dead.
     std::int64_t dead_parameters = 0;
+};
+
+/// What `inspect` and the Model page show.
+struct Inspection : SelectionCounts {
+    std::string family; ///< "class-conditional latent diffusion (UNet2DConditionModel)"
+    std::vector<ComponentInfo> components;
+    std::vector<SelectedBlock> blocks; ///< all blocks in graph order
     std::string sha256;
     Card card;
     std::vector<std::string> problems;
 };
 
-/// `selection` as in selection.h; errors as select_tensors().
+/// `selection` as in selection.h; errors as select_tensors(). Reads all weights once, for their
+/// fingerprint.
 Result<Inspection> inspect(const std::filesystem::path& folder, const std::string& selection,
                            bool skip_dead = true, bool train_conditioner = true);
+
+/// The counts of inspect() alone, from the headers of the weights: at once at any size.
+Result<SelectionCounts> count_selection(const std::filesystem::path& folder,
+                                        const std::string& selection, bool skip_dead = true,
+                                        bool train_conditioner = true);
 
 /// Names ("unet/<key>", "class_embedder/<key>") of the tensors that training `selection` changes:
 /// under "lora" the weights that factors are folded into. InvalidArgument for a selection that

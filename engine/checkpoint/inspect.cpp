@@ -54,7 +54,7 @@ void check_shapes(const nn::UNet2DConditionConfig& config,
 {
     std::map<std::string, Shape> stored;
     for (const auto& [name, shape] : shapes)
-        if (name.starts_with("unet/")) stored.emplace(name.substr(5), shape);
+        if (name.starts_with(kUNetPrefix)) stored.emplace(name.substr(kUNetPrefix.size()), shape);
     std::vector<std::string> missing, misshapen, extra;
     for (const auto& [name, shape] : nn::parameter_shapes(config)) {
         const auto found = stored.find(name);
@@ -122,12 +122,22 @@ struct Wanted {
     bool train_conditioner = true;
 };
 
-Result<> add_counts(const std::vector<nn::NamedShape>& shapes, const Wanted& wanted,
-                    Inspection& out)
+void add_shapes(const Part& part, const io::SafetensorsFile& file,
+                std::vector<nn::NamedShape>& shapes)
+{
+    for (const io::TensorView& tensor : file.tensors())
+        shapes.push_back({std::string(part.name) + "/" + tensor.name, tensor.shape});
+}
+
+/// shapes: of UNet and conditioner.
+Result<SelectionCounts> counts_of(const std::vector<nn::NamedShape>& shapes, const Wanted& wanted)
 {
     VELAMEN_ASSIGN(
         const auto all,
         trained_shapes(shapes, wanted.selection, /*skip_dead=*/false, wanted.train_conditioner));
+    SelectionCounts out;
+    for (const nn::NamedShape& one : shapes)
+        out.total_parameters += nn::element_count(one.shape);
     for (const nn::NamedShape& one : all) {
         const bool is_dead = is_dead_under_one_token(one.name);
         const std::int64_t size = nn::element_count(one.shape);
@@ -136,7 +146,7 @@ Result<> add_counts(const std::vector<nn::NamedShape>& shapes, const Wanted& wan
         out.trained_parameters += size;
         ++out.trained_tensors;
     }
-    return {};
+    return out;
 }
 
 /// All blocks, and which of them hold a tensor that training changes.
@@ -157,7 +167,6 @@ Result<> add_blocks(const std::vector<nn::NamedShape>& shapes, const Wanted& wan
         block.name = where.name;
         ++block.tensors;
         block.parameters += nn::element_count(shape);
-        out.total_parameters += nn::element_count(shape);
         block.is_trained = block.is_trained || changed.contains(name);
     }
     for (auto& [order, block] : blocks)
@@ -196,11 +205,9 @@ Result<Inspection> inspect_folder(const std::filesystem::path& folder, const Wan
                             + " are not a UNet's: there is no tensor conv_in.weight",
                         "put the unet folder of the checkpoint there");
         add_component(part, *file, out);
-        if (std::string_view(part.name) != kAutoencoder.name)
-            for (const io::TensorView& tensor : file->tensors())
-                shapes.push_back({std::string(part.name) + "/" + tensor.name, tensor.shape});
+        if (std::string_view(part.name) != kAutoencoder.name) add_shapes(part, *file, shapes);
     }
-    VELAMEN_TRY(add_counts(shapes, wanted, out));
+    VELAMEN_ASSIGN(static_cast<SelectionCounts&>(out), counts_of(shapes, wanted));
     VELAMEN_TRY(add_blocks(shapes, wanted, out));
     check_configs(folder, shapes, out);
     if (auto hash = fingerprint(folder)) out.sha256 = std::move(*hash);
@@ -214,6 +221,20 @@ Result<Inspection> inspect(const std::filesystem::path& folder, const std::strin
 {
     return guarded("inspecting " + folder.string(), [&] {
         return inspect_folder(folder, {selection, skip_dead, train_conditioner});
+    });
+}
+
+Result<SelectionCounts> count_selection(const std::filesystem::path& folder,
+                                        const std::string& selection, bool skip_dead,
+                                        bool train_conditioner)
+{
+    return guarded("counting in " + folder.string(), [&]() -> Result<SelectionCounts> {
+        std::vector<nn::NamedShape> shapes;
+        for (const Part& part : {kUNet, kClassEmbedder}) {
+            VELAMEN_ASSIGN(const io::SafetensorsFile file, open_weights(folder, part));
+            add_shapes(part, file, shapes);
+        }
+        return counts_of(shapes, {selection, skip_dead, train_conditioner});
     });
 }
 

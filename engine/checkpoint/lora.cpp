@@ -8,6 +8,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/grad_mode.h>
 
+#include "engine/checkpoint/blocks.h"
 #include "engine/checkpoint/tensors.h"
 #include "engine/core/assert.h"
 #include "engine/nn/layers/linear.h"
@@ -17,7 +18,6 @@ namespace velamen::checkpoint {
 
 namespace {
 
-constexpr std::string_view kUNetPrefix = "unet/";
 constexpr std::string_view kWeight = ".weight";
 
 using Modules = torch::OrderedDict<std::string, std::shared_ptr<torch::nn::Module>>;

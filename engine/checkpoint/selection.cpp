@@ -19,7 +19,6 @@ namespace velamen::checkpoint {
 
 namespace {
 
-constexpr std::string_view kEmbedderPrefix = "class_embedder/";
 constexpr std::string_view kWeight = ".weight";
 constexpr std::string_view kFrom = "attention:from=";
 constexpr std::string_view kLora = "lora:";

@@ -130,7 +130,8 @@ struct SuggestedKeys {
 /// subject_id, in any capitals. Nothing where there is none. Errors as those of a scan by column.
 Result<std::optional<SuggestedKeys>> suggested_keys(Source& source);
 
-/// Columns of metadata.csv but that of the file names; none where there is no table. Errors as above.
+/// Columns of metadata.csv but that of the file names; none where there is no table. Errors as
+/// above.
 Result<std::vector<std::string>> metadata_columns(Source& source);
 
 /// The image of that name, cut and scaled to `target`.

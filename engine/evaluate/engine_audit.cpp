@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <numeric>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/core/random.h"
 #include "engine/data/poisson.h"

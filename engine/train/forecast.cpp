@@ -59,8 +59,8 @@ Result<Forecast> forecast(const TrainingPlan& plan)
     VELAMEN_ASSIGN(f.attacker_rate, attacker_rate(spending, 0.01));
     VELAMEN_TRY(add_warm_start(f, p, delta));
     VELAMEN_ASSIGN(const auto found,
-                   checkpoint::inspect(plan.checkpoint, plan.selection, plan.skip_dead,
-                                       plan.train_conditioner));
+                   checkpoint::count_selection(plan.checkpoint, plan.selection, plan.skip_dead,
+                                               plan.train_conditioner));
     f.trained_parameters = found.trained_parameters;
     f.total_parameters = found.total_parameters;
     return f;

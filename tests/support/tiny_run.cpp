@@ -2,7 +2,9 @@
 
 #include "tests/support/tiny_run.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/checkpoint/writer.h"

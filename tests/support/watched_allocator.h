@@ -27,7 +27,7 @@ public:
     c10::DataPtr allocate(std::size_t bytes) override
     {
         ++allocations;
-        if (left_ > 0 && --left_ == 0) action_();
+        if (left_ > 0 && --left_ == 0) std::exchange(action_, nullptr)(); // which may set another
         auto block = std::make_unique<Block>(Block{inner_->allocate(bytes), bytes, live_});
         *live_ += static_cast<std::int64_t>(bytes);
         peak_ = std::max(peak_, live_->load());

@@ -25,6 +25,7 @@ namespace velamen::ui {
 namespace {
 
 constexpr int kFieldWidth = 236;
+constexpr const char* kTip = "tip"; ///< of an enabled control; a disabled one says why it is
 
 /// Names on the left, fields of one width on the right.
 QGridLayout* makeForm(QVBoxLayout* body)
@@ -46,7 +47,7 @@ QLabel* addField(QGridLayout* form, const QString& label, QWidget* field, const 
     text->setToolTip(tip);
     field->setObjectName(QLatin1String(name));
     field->setAccessibleName(label);
-    field->setToolTip(tip);
+    field->setProperty(kTip, tip);
     field->setFixedWidth(kFieldWidth);
     form->addWidget(text, row, 0);
     form->addWidget(field, row, 1);
@@ -101,7 +102,7 @@ QCheckBox* AdjustPanel::addCheck(QVBoxLayout* body, const QString& label, const 
 {
     auto* box = new QCheckBox(label, this);
     box->setObjectName(QLatin1String(name));
-    box->setAccessibleDescription(note);
+    box->setProperty(kTip, note);
     auto* words = makeText(TextRole::Note, note, this);
     words->setContentsMargins(26, 0, 0, 0);
     body->addWidget(box);
@@ -330,12 +331,19 @@ void AdjustPanel::showValues()
 
 void AdjustPanel::lock()
 {
-    const bool isLocked = studio_.isRunActive();
+    const QString locked = studio_.isRunActive()
+        ? tr("A run is in progress with the plan that was confirmed.")
+        : QString();
+    const auto allow = [](QWidget* control, const QString& whyNot) {
+        setEnabledWithReason(control, whyNot.isEmpty(), whyNot, control->property(kTip).toString());
+    };
     for (QWidget* control : std::initializer_list<QWidget*>{
              means_, votes_, steps_, batch_, clipping_, rule_, precision_, memory_, publicFolder_,
-             publicBatch_, clippedShare_, hardened_, reset_})
-        control->setEnabled(!isLocked);
-    if (!isLocked) publicBatch_->setEnabled(!studio_.request().public_source.empty());
+             clippedShare_, hardened_, reset_})
+        allow(control, locked);
+    const bool hasFolder = !studio_.request().public_source.empty();
+    allow(publicBatch_,
+          locked.isEmpty() && !hasFolder ? tr("Choose a folder of public images first.") : locked);
     reset_->setVisible(!adjustedText(studio_.request()).isEmpty());
 }
 

@@ -128,18 +128,17 @@ void UnitCard::addShares()
     most_ = makeSpin("privacy.most", 0, 1024, this);
     most_->setSpecialValueText(tr("auto"));
     most_->setFixedWidth(58);
-    const QString most =
+    mostTitle_->setToolTip(
         tr("A unit with more images takes part with that many, picked anew at random in each step. "
-           "More images of a unit make its part less noisy; a step takes longer.");
-    most_->setToolTip(most);
+           "More images of a unit make its part less noisy; a step takes longer."));
     mostTitle_->setBuddy(most_);
     mostUnit_ = makeWord({}, this);
     draws_ = makeSpin("privacy.draws", 1, 64, this);
     draws_->setFixedWidth(48);
-    draws_->setToolTip(
+    drawsUnit_ = makeWord({}, this);
+    drawsUnit_->setToolTip(
         tr("How often each image is noised anew in a step before the mean is clipped. Costs time, "
            "no ε."));
-    drawsUnit_ = makeWord({}, this);
     for (QWidget* one :
          std::initializer_list<QWidget*>{mostTitle_, most_, mostUnit_, draws_, drawsUnit_})
         row->addWidget(one);
@@ -258,8 +257,8 @@ void UnitCard::refreshUnits()
     draws_->setAccessibleName(tr("Noise draws of each image in a step"));
     most_->setValue(static_cast<int>(request.images_per_unit));
     draws_->setValue(static_cast<int>(request.noise_multiplicity));
-    most_->setEnabled(!isLocked);
-    draws_->setEnabled(!isLocked);
+    setEnabledWithReason(most_, !isLocked, locked, mostTitle_->toolTip());
+    setEnabledWithReason(draws_, !isLocked, locked, drawsUnit_->toolTip());
 }
 
 void UnitCard::refreshNumber()

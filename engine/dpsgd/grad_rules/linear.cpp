@@ -43,6 +43,10 @@ public:
             squared.add_(row_squares(bias_of(units)));
             return;
         }
+        if (formed_.defined()) {
+            squared.add_(row_squares(formed_));
+            return;
+        }
         const at::Tensor a = tokens(input_, units), g = tokens(grad_, units);
         if (cache.path != NormPath::Cheaper || !is_kept_formed(a, g)) {
             squared.add_(product_squared_norms(a, g, cache));

@@ -6,6 +6,8 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/nn/layers/precision.h"
+
 namespace velamen::nn {
 
 LoraFactors fresh_lora(std::int64_t in, std::int64_t out, std::int64_t rank, double scale,
@@ -22,8 +24,8 @@ at::Tensor lora_term(const LoraFactors& factors, const at::Tensor& x, Tap* tap)
     // Scaled where it is narrow.
     if (tap != nullptr)
         return tap->linear(tap->linear(x, factors.a, {}) * factors.scale, factors.b, {});
-    const auto type = x.scalar_type();
-    return at::linear(at::linear(x, factors.a.to(type)) * factors.scale, factors.b.to(type));
+    return at::linear(at::linear(x, in_type_of(x, factors.a)) * factors.scale,
+                      in_type_of(x, factors.b));
 }
 
 at::Tensor merged(const at::Tensor& weight, const LoraFactors& factors)

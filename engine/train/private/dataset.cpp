@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <span>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/generate/latent_scale.h"

@@ -35,11 +35,23 @@ Result<dpsgd::ClippedSum> DrawSum::sum(data::PoissonDraw&& draw, std::uint64_t s
         clipper_.reset();
         model_.tape().clear();
         if (added.error().code != ErrorCode::OutOfMemory) return fail(added.error());
-        if (micro_batch_ == 1)
-            return fail(ErrorCode::OutOfMemory, "one unit alone needs more memory than there is",
-                        "plan fewer images or noise draws a unit, or fewer trained tensors");
-        micro_batch_ = (micro_batch_ + 1) / 2;
+        if (!shrink())
+            return fail(ErrorCode::OutOfMemory, "one image alone needs more memory than there is",
+                        "plan fewer trained tensors, or use a smaller checkpoint");
     }
+}
+
+/// False where a pass has one row already.
+bool DrawSum::shrink()
+{
+    if (pass_rows_ == 1) return false;
+    if (micro_batch_ > 1) {
+        micro_batch_ = (micro_batch_ + 1) / 2;
+        pass_rows_ = micro_batch_ * rows_per_unit(plan_);
+    } else {
+        pass_rows_ = (pass_rows_ + 1) / 2;
+    }
+    return true;
 }
 
 Result<> DrawSum::add(std::span<const std::int64_t> units, std::uint64_t step, const Gate& gate)
@@ -62,12 +74,32 @@ try {
                   model_.null_class(), augmentation_, step);
     for (at::Tensor* part : {&rows.latents, &rows.noise, &rows.times, &rows.classes})
         *part = filled_up(*part, micro_batch_ * rows_of_unit);
+    if (pass_rows_ < rows_of_unit) return pass_in_parts(rows, units.empty());
     const at::Tensor losses = model_.forward_backward(rows, rows_of_unit);
     const auto padded = micro_batch_ - static_cast<std::int64_t>(units.size());
     return clipper_.add(model_.tape(), {.units = micro_batch_, .padded = padded}, losses);
 } catch (const std::exception& error) {
     if (!dpsgd::is_out_of_memory(error)) throw;
     return fail(ErrorCode::OutOfMemory, "no memory for a micro-batch");
+}
+
+/// The rows of one unit, or as many of padding, which take the same memory.
+Result<> DrawSum::pass_in_parts(const Rows& rows, bool is_padding)
+{
+    const std::int64_t all = rows.latents.size(0);
+    for (std::int64_t first = 0; first < all; first += pass_rows_) {
+        const std::int64_t count = std::min(pass_rows_, all - first);
+        const auto of = [&](const at::Tensor& whole) { return whole.narrow(0, first, count); };
+        const Rows part{of(rows.latents), of(rows.noise), of(rows.times), of(rows.classes)};
+        if (is_padding) {
+            const at::Tensor losses = model_.forward_backward(part, count);
+            VELAMEN_TRY(clipper_.add(model_.tape(), {.units = 1, .padded = 1}, losses));
+        } else {
+            const at::Tensor loss = model_.forward_backward_part(part, all);
+            VELAMEN_TRY(clipper_.add_part(model_.tape(), {.rows = count, .unit_rows = all}, loss));
+        }
+    }
+    return {};
 }
 
 } // namespace velamen::train

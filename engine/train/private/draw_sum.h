@@ -29,7 +29,8 @@ public:
     DrawSum(const TrainingPlan& plan, PrivateModel& model, dpsgd::Clipper& clipper,
             const Dataset& dataset, const core::StreamKey& augmentation)
         : plan_(plan), model_(model), clipper_(clipper), dataset_(dataset),
-          augmentation_(augmentation), micro_batch_(plan.micro_batch)
+          augmentation_(augmentation), micro_batch_(plan.micro_batch),
+          pass_rows_(micro_batch_ * rows_per_unit(plan))
     {
     }
 
@@ -43,10 +44,14 @@ public:
 
     /// Units of one pass: the plan's, or fewer once memory has run out.
     std::int64_t micro_batch() const noexcept { return micro_batch_; }
+    /// Rows of one pass; where that is not whole units, a unit comes in several.
+    std::int64_t pass_rows() const noexcept { return pass_rows_; }
 
 private:
     Result<> add(std::span<const std::int64_t> units, std::uint64_t step, const Gate& gate);
     Result<> pass(std::span<const std::int64_t> units, std::uint64_t step);
+    Result<> pass_in_parts(const Rows& rows, bool is_padding);
+    bool shrink();
 
     const TrainingPlan& plan_;
     PrivateModel& model_;
@@ -54,6 +59,7 @@ private:
     const Dataset& dataset_;
     const core::StreamKey& augmentation_;
     std::int64_t micro_batch_;
+    std::int64_t pass_rows_;
 };
 
 } // namespace velamen::train

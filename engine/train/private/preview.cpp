@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/checkpoint/tensors.h"
 #include "engine/core/assert.h"

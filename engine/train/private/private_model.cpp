@@ -6,8 +6,10 @@
 #include <map>
 #include <set>
 
+#include <ATen/ATen.h>
 #include <c10/util/ScopeExit.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/checkpoint/blocks.h"
 #include "engine/checkpoint/lora.h"
@@ -129,13 +131,24 @@ PrivateModel::Prediction PrivateModel::predict(const Rows& rows)
             diffusion::target(schedule, rows.latents, rows.noise, rows.times)};
 }
 
-at::Tensor PrivateModel::forward_backward(const Rows& rows, std::int64_t rows_per_unit)
+at::Tensor PrivateModel::row_losses(const Rows& rows)
 {
     const auto [made, wanted] = predict(rows);
-    const auto row_losses = (made - wanted).square().flatten(1).mean(1); // [R]
-    const auto losses = dpsgd::unit_losses(row_losses, rows_per_unit);
+    return (made - wanted).square().flatten(1).mean(1);
+}
+
+at::Tensor PrivateModel::forward_backward(const Rows& rows, std::int64_t rows_per_unit)
+{
+    const auto losses = dpsgd::unit_losses(row_losses(rows), rows_per_unit);
     losses.sum().backward();
     return losses.detach();
+}
+
+at::Tensor PrivateModel::forward_backward_part(const Rows& rows, std::int64_t unit_rows)
+{
+    const auto loss = dpsgd::part_loss(row_losses(rows), unit_rows);
+    loss.backward();
+    return loss.detach();
 }
 
 at::Tensor PrivateModel::public_loss(const Rows& rows)

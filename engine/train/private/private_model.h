@@ -51,6 +51,9 @@ public:
     /// Forward and one backward pass of the sum over units of the mean squared error, averaged over
     /// a unit's rows; fills the tape. Gives the loss per unit, [R / rows_per_unit].
     at::Tensor forward_backward(const Rows& rows, std::int64_t rows_per_unit);
+    /// The same for some rows of one unit that has `unit_rows` rows in all its passes. Gives this
+    /// pass's share of the unit's loss, [].
+    at::Tensor forward_backward_part(const Rows& rows, std::int64_t unit_rows);
 
     /// Mean squared error over public rows, with its graph for an ordinary backward pass; nothing
     /// reports to the tape.
@@ -72,6 +75,7 @@ private:
         at::Tensor made, wanted; // fp32 [R, C, H, W]
     };
     Prediction predict(const Rows& rows);
+    at::Tensor row_losses(const Rows& rows); // [R]
     void set_tap(nn::Tap* tap);
 
     std::unique_ptr<checkpoint::Checkpoint> checkpoint_;

@@ -10,7 +10,9 @@
 #include <chrono>
 #include <optional>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/data/poisson.h"
 #include "engine/dpsgd/clipper.h"
@@ -219,7 +221,8 @@ Result<> PrivateSession::begin_warm()
          .preview = preview_->checkpoint(),
          .noise = *noise_key_,
          .stop = stop_,
-         .is_charged = [this](const std::string& purpose) { return account_->is_released(purpose); },
+         .is_charged =
+             [this](const std::string& purpose) { return account_->is_released(purpose); },
          .charge = [this](const auto& release) { return charge(release); },
          .counter = [this](auto done, auto total) { tell(Phase::WarmStart, done, total); },
          .note = [this](std::string note) { tell(Phase::WarmStart, 0, 0, std::move(note)); },
@@ -231,7 +234,6 @@ Result<privacy::SpentRelease> PrivateSession::charge(const privacy::NoisyRelease
     VELAMEN_ASSIGN(auto right, account_->reserve_release(folder_.state(), release));
     epsilon_ = account_->epsilon_after(0);
     return right;
-}
 }
 
 Result<> PrivateSession::train()
@@ -275,18 +277,18 @@ Result<> PrivateSession::take_step(double epsilon_after_it)
                        privacy::GridNoise::draw(clipper_->grid(), account_->event().noise,
                                                 core::SecureStream(*noise_key_, position(), 0)));
     }
-    const std::int64_t micro_batch = draw_sum_->micro_batch();
+    const std::int64_t pass_rows = draw_sum_->pass_rows();
     // Stopped here, the draw is forgotten, not spent: nothing was released.
     VELAMEN_ASSIGN(auto sum, clipped_sum());
-    if (draw_sum_->micro_batch() < micro_batch)
+    if (draw_sum_->pass_rows() < pass_rows)
         tell(Phase::Training, optimiser_->steps_done(), plan_.privacy.steps,
-             "memory ran out: " + std::to_string(draw_sum_->micro_batch())
-                 + " units a pass from now on");
+             "memory ran out: " + std::to_string(draw_sum_->pass_rows())
+                 + " rows a pass from now on");
     std::optional<dpsgd::PublicGradient> public_gradient;
     if (public_batch_) {
         VELAMEN_ASSIGN(auto values,
                        public_batch_->gradient(*model_, static_cast<std::int64_t>(position()),
-                                               draw_sum_->micro_batch()));
+                                               draw_sum_->pass_rows()));
         public_gradient = {std::move(values), plan_.optimiser.public_weight};
     }
     VELAMEN_ASSIGN(auto spent, account_->reserve_step(folder_.state()));

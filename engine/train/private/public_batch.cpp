@@ -6,7 +6,10 @@
 #include <exception>
 #include <string>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/diffusion/schedule.h"

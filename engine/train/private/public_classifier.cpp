@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/diffusion/sampler.h"
@@ -23,7 +25,8 @@ constexpr std::int64_t kMostDrawn = 3'000;
 constexpr std::int64_t kLeastExamples = 4;
 constexpr int kSteps = 10;
 constexpr std::int64_t kBatchNumbers = 16'384; // of one batch: 341 latents of 3 x 4 x 4
-constexpr std::int64_t kMostFeatures = 512;
+constexpr double kMostFeatures = 512.0;
+constexpr double kMostElements = 33'554'432.0; // of all covariances: 256 MB
 constexpr std::int64_t kClassifyBatch = 1'000;
 // Of the shipped letters' 52 classes, 66 to 69 % of held-out latents are told right with these two
 // from 0.2 to 0.8 and 0.05 to 0.3, 61 % with one covariance for all (64 examples a class).
@@ -31,15 +34,16 @@ constexpr double kOwn = 0.5;    // share of a class's own covariance
 constexpr double kRound = 0.1;  // share of the identity
 constexpr double kFloor = 1e-6; // keeps latents that never vary apart from zero
 
-/// [n, C, H, W] -> fp64 [n, d], d at most 512: means over squares where there is more.
-at::Tensor features_of(at::Tensor latents)
+/// [n, C, H, W] -> fp64 [n, d], d at most 512 and less for many classes, each of which has a
+/// covariance: means over squares where there is more.
+at::Tensor features_of(at::Tensor latents, std::int64_t classes)
 {
-    const std::int64_t channels = latents.size(1), side = latents.size(2);
-    const auto most = static_cast<std::int64_t>(
-        std::sqrt(static_cast<double>(kMostFeatures) / static_cast<double>(channels)));
-    if (side > most)
-        latents = at::adaptive_avg_pool2d(
-            latents, {std::max<std::int64_t>(1, most), std::max<std::int64_t>(1, most)});
+    const double most =
+        std::min(kMostFeatures, std::sqrt(kMostElements / static_cast<double>(classes)));
+    const double channels = static_cast<double>(latents.size(1));
+    const auto side =
+        std::max<std::int64_t>(1, static_cast<std::int64_t>(std::sqrt(most / channels)));
+    if (latents.size(2) > side) latents = at::adaptive_avg_pool2d(latents, {side, side});
     return latents.flatten(1).to(torch::kDouble);
 }
 
@@ -103,8 +107,9 @@ Result<PublicClassifier> PublicClassifier::fit(const DrawnLatents& drawn,
     PublicClassifier out;
     out.classes_ = std::move(classes);
     out.shape_ = drawn.latents.sizes().slice(1).vec();
-    const at::Tensor x = features_of(drawn.latents); // [n, d]
-    const std::int64_t d = x.size(1), count = static_cast<std::int64_t>(out.classes_.size());
+    const auto count = static_cast<std::int64_t>(out.classes_.size());
+    const at::Tensor x = features_of(drawn.latents, count); // [n, d]
+    const std::int64_t d = x.size(1);
     std::vector<at::Tensor> means, scatters;
     at::Tensor pooled = torch::zeros({d, d}, torch::kDouble);
     for (std::int64_t c = 0; c < count; ++c) {
@@ -145,7 +150,7 @@ std::vector<std::int64_t> PublicClassifier::classify(std::span<const float> late
             torch::tensor(at::ArrayRef<float>(latents.data() + first * row,
                                               static_cast<std::size_t>(n * row)))
                 .view({n, shape_[0], shape_[1], shape_[2]});
-        const at::Tensor x = features_of(at::nan_to_num(part)); // [n, d]
+        const at::Tensor x = features_of(at::nan_to_num(part), means_.size(0)); // [n, d]
         std::vector<at::Tensor> scores;
         for (std::int64_t c = 0; c < means_.size(0); ++c) {
             const at::Tensor white = (x - means_[c]).matmul(factors_[c].t());

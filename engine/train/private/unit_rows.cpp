@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <utility>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/core/assert.h"
 

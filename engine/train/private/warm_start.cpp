@@ -4,7 +4,9 @@
 
 #include <cmath>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/diffusion/schedule.h"

@@ -8,8 +8,10 @@
 #include <map>
 #include <set>
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/checkpoint/forward.h"
 #include "engine/checkpoint/tensors.h"

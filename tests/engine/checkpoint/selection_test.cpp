@@ -8,8 +8,10 @@
 #include <map>
 #include <set>
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/checkpoint/blocks.h"
 #include "engine/checkpoint/lora.h"
@@ -286,6 +288,24 @@ TEST_F(TinySelection, InspectCountsLowRankFactorsAndTheConditioner)
     EXPECT_EQ(without.blocks.front().name, "class_embedder");
     EXPECT_FALSE(without.blocks.front().is_trained);
     EXPECT_EQ(inspect(folder_, "lora:6").error().hint, "the nearest is 'lora:5'");
+}
+
+TEST_F(TinySelection, CountingAloneGivesTheCountsOfInspect)
+{
+    for (const std::string selection : {"attention", "lora:2", "full"})
+        for (const bool skip_dead : {true, false})
+            for (const bool train_conditioner : {true, false}) {
+                const SelectionCounts counts =
+                    value(count_selection(folder_, selection, skip_dead, train_conditioner));
+                const Inspection whole =
+                    value(inspect(folder_, selection, skip_dead, train_conditioner));
+                EXPECT_EQ(counts.trained_parameters, whole.trained_parameters);
+                EXPECT_EQ(counts.trained_tensors, whole.trained_tensors);
+                EXPECT_EQ(counts.dead_parameters, whole.dead_parameters);
+                EXPECT_EQ(counts.total_parameters, whole.total_parameters);
+            }
+    EXPECT_EQ(count_selection(folder_, "lora:6").error().hint, "the nearest is 'lora:5'");
+    EXPECT_EQ(count_selection(temp_.path() / "none", "full").error().code, ErrorCode::NotFound);
 }
 
 TEST_F(TinySelection, InspectNamesTensorsThatDoNotFitTheConfig)

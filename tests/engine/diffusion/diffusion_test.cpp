@@ -2,8 +2,10 @@
 //
 // Schedules, targets and samplers against diffusers on a fixed fake model output.
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/diffusion/sampler.h"
 #include "engine/diffusion/target.h"

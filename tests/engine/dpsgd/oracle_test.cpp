@@ -135,7 +135,10 @@ TEST_P(EveryRule, GivesZerosForAnEmptyDraw)
 std::string name_of_case(const ::testing::TestParamInfo<EveryRule::ParamType>& info)
 {
     std::string name = all_models().at(std::get<0>(info.param)).name;
-    name += std::get<1>(info.param) == NormPath::Gram ? " by Gram" : " formed";
+    const NormPath path = std::get<1>(info.param);
+    name += path == NormPath::Cheaper ? " cheaper"
+        : path == NormPath::Gram      ? " by Gram"
+                                      : " formed";
     for (char& c : name)
         if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
     return name;
@@ -143,7 +146,7 @@ std::string name_of_case(const ::testing::TestParamInfo<EveryRule::ParamType>& i
 
 INSTANTIATE_TEST_SUITE_P(Layers, EveryRule,
                          ::testing::Combine(::testing::Range<std::size_t>(0, kModels),
-                                            ::testing::Values(NormPath::Gram,
+                                            ::testing::Values(NormPath::Cheaper, NormPath::Gram,
                                                               NormPath::Instantiate)),
                          name_of_case);
 

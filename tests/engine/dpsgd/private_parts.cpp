@@ -6,6 +6,8 @@
 #include <cmath>
 #include <stdexcept>
 
+#include <torch/csrc/autograd/autograd.h>
+
 #include "engine/core/hash.h"
 
 namespace velamen::dpsgd::testing {

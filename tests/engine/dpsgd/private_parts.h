@@ -11,7 +11,9 @@
 #include <string>
 #include <vector>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/data/poisson.h"
 #include "engine/dpsgd/clipper.h"

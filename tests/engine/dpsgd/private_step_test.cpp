@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include <gtest/gtest.h>
+#include <torch/optim/adamw.h>
 
 #include "engine/dpsgd/optimiser.h"
 #include "tests/engine/dpsgd/private_parts.h"

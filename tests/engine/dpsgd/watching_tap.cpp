@@ -5,6 +5,8 @@
 #include <cmath>
 #include <unordered_map>
 
+#include <torch/csrc/autograd/autograd.h>
+
 #include "tests/engine/dpsgd/private_parts.h"
 
 namespace velamen::dpsgd::testing {

@@ -29,8 +29,16 @@ protected:
     /// The window over the real engine, with `count` private images, planned and confirmed.
     void confirm(int count, bool isCountPublic)
     {
-        patience_ = 120'000;
         write_private_folder(folder_.path() / "private", count);
+        ASSERT_NO_FATAL_FAILURE(openPrivate());
+        EXPECT_EQ(studio().manifest()->images.size(), static_cast<std::size_t>(count));
+        ASSERT_NO_FATAL_FAILURE(planAndConfirm(isCountPublic));
+    }
+
+    /// The demo project over what was written to "private".
+    void openPrivate()
+    {
+        patience_ = 120'000;
         ASSERT_TRUE(write_tiny_checkpoint(folder_.path() / "tiny"));
         auto services = app::engineServices(folder_.path() / "velamen");
         services.demoSource = folder_.path() / "private";
@@ -38,10 +46,12 @@ protected:
         openWith(std::move(services));
         click("start.demo");
         ASSERT_TRUE(until([&] { return studio().manifest() && studio().inspection(); }));
-        EXPECT_EQ(studio().manifest()->images.size(), static_cast<std::size_t>(count));
         EXPECT_LT(studio().inspection()->trained_parameters,
                   studio().inspection()->total_parameters);
+    }
 
+    void planAndConfirm(bool isCountPublic, bool isWarm = false)
+    {
         click("rail.privacy");
         click(isCountPublic ? "privacy.units.public" : "privacy.units.secret");
         if (!isCountPublic) {
@@ -52,6 +62,7 @@ protected:
         click("privacy.adjust");
         find<QSpinBox>("privacy.steps")->setValue(8);
         find<QSpinBox>("privacy.batch")->setValue(40);
+        if (isWarm) click("privacy.warm");
         ASSERT_TRUE(until([&] { return studio().plan() && studio().plan()->privacy.steps == 8; }));
         click("privacy.next");
         for (const char* box : {"confirm.unit", "confirm.classes"})
@@ -98,6 +109,34 @@ TEST_F(RealEngineTest, LeadsFromPrivateImagesToAVerifiedRelease)
     click("rail.ledger");
     ASSERT_TRUE(until([&] { return studio().ledger().size() == 8; }));
     EXPECT_EQ(failures_->count(), 0);
+}
+
+TEST_F(RealEngineTest, PatientsOfATableLeadToAVerifiedReleaseThatNamesNoneOfThem)
+{
+    ASSERT_TRUE(core::make_directory(zip().parent_path()));
+    const int images = write_patient_folder(folder_.path() / "private", 120);
+    ASSERT_NO_FATAL_FAILURE(openPrivate());
+    EXPECT_EQ(studio().keys().unit, "column:patient");
+    EXPECT_EQ(studio().request().unit, "patient");
+    studio().setKeys({.label = "column:kind", .unit = studio().keys().unit});
+    ASSERT_TRUE(until([&] { return studio().manifest().has_value(); }));
+    EXPECT_EQ(studio().manifest()->units.size(), 120U);
+    EXPECT_EQ(studio().manifest()->images.size(), static_cast<std::size_t>(images));
+    EXPECT_EQ(studio().manifest()->classes, (std::vector<std::string>{"round", "square"}));
+
+    ASSERT_NO_FATAL_FAILURE(planAndConfirm(true, true));
+    EXPECT_EQ(studio().plan()->privacy.public_units, 120);
+    EXPECT_GT(studio().plan()->privacy.noise_warm_start, 0.0);
+    EXPECT_GT(studio().forecast()->epsilon_warm_start, 0.0);
+    EXPECT_LT(studio().forecast()->noise_without_warm_start,
+              studio().plan()->privacy.noise_effective);
+    ASSERT_NO_FATAL_FAILURE(trainToTheEnd());
+    ASSERT_NO_FATAL_FAILURE(sampleAndRelease());
+    EXPECT_TRUE(studio().verification()->is_valid);
+    const Secrets secrets{.texts = {kCanary}, .numbers = {}};
+    EXPECT_THAT(leaks_in(zip().parent_path(), secrets), testing::IsEmpty());
+    EXPECT_THAT(leaks_in(core::user_data_directory() / "ledgers", secrets), testing::IsEmpty());
+    EXPECT_THAT(leaks_in(studio().projectFolder(), secrets), testing::IsEmpty());
 }
 
 TEST_F(RealEngineTest, ARolledBackLedgerIsNotCertified)

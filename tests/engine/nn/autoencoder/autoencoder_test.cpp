@@ -2,8 +2,10 @@
 //
 // The autoencoder against diffusers.
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/nn/autoencoder/model.h"
 #include "tests/engine/nn/golden.h"

@@ -4,8 +4,11 @@
 
 #include <set>
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/nn/layers/attention.h"
 #include "engine/nn/layers/embedding.h"

@@ -7,8 +7,11 @@
 #include <cmath>
 #include <functional>
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/nn/layers/attention.h"
 #include "engine/nn/layers/conv.h"

@@ -4,11 +4,14 @@
 
 #include "engine/nn/layers/lora.h"
 
+#include <cmath>
 #include <vector>
 
+#include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/nn/layers/linear.h"
 
@@ -25,6 +28,11 @@ public:
     {
         weights.push_back(weight.unsafeGetTensorImpl());
         return at::linear(x, weight, bias);
+    }
+    at::Tensor conv1d(const at::Tensor& x, const at::Tensor&, const at::Tensor&, std::int64_t,
+                      std::int64_t) override
+    {
+        return x;
     }
     at::Tensor conv2d(const at::Tensor& x, const at::Tensor&, const at::Tensor&, std::int64_t,
                       std::int64_t) override

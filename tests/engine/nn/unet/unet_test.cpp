@@ -2,8 +2,10 @@
 //
 // The UNet against diffusers, its sizes, and what its config accepts.
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/nn/conditioner/class_embedder.h"
 #include "engine/nn/unet/model.h"

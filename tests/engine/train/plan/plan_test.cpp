@@ -205,7 +205,7 @@ TEST(Plan, KeepsAboutAsManyRowsInAPassWhateverAUnitHolds)
         request.noise_multiplicity = draws;
         return make_plan(request).value();
     };
-    EXPECT_EQ(plan_with(digits(), 0, 1).micro_batch, 250); // eight passes of a batch of 2,000
+    EXPECT_EQ(plan_with(digits(), 0, 1).micro_batch, 250);    // eight passes of a batch of 2,000
     EXPECT_EQ(rows_per_unit(plan_with(patients(), 0, 1)), 4); // four images of a patient
     EXPECT_EQ(plan_with(patients(), 0, 1).micro_batch, 64);
     EXPECT_EQ(plan_with(patients(), 3, 4).micro_batch, 21);

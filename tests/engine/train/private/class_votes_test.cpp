@@ -9,9 +9,11 @@
 #include <limits>
 #include <numeric>
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/core/file.h"
 #include "engine/train/private/public_classifier.h"

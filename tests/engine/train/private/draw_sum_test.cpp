@@ -119,7 +119,32 @@ TEST_F(DrawSumTest, GoesOnWithHalfTheMicroBatchWhereMemoryEnds)
     }
 }
 
-TEST_F(DrawSumTest, SaysThatOneUnitAloneDoesNotFit)
+// Memory ends until a pass has one row of the two that each unit has.
+TEST_F(DrawSumTest, SplitsAUnitThatAloneDoesNotFit)
+{
+    const auto whole = sum(8, 19), nothing = sum(8, 0);
+    for (const std::int64_t units : {19, 0}) {
+        DrawSum draws = parts_->with_micro_batch(8);
+        test::WatchedAllocator allocator;
+        int failures = 4; // 8, 4, 2, 1 units
+        std::function<void()> again;
+        again = [&] {
+            if (--failures > 0) allocator.at(30, again);
+            throw std::bad_alloc();
+        };
+        allocator.at(30, again);
+        const auto split = sum(draws, units);
+        EXPECT_EQ(failures, 0);
+        EXPECT_EQ(draws.micro_batch(), 1);
+        EXPECT_EQ(draws.pass_rows(), 1);
+        const auto& expected = units > 0 ? whole : nothing;
+        EXPECT_LE(relative_error(ClippedSumSeam::sums(split), ClippedSumSeam::sums(expected)),
+                  1e-6);
+        EXPECT_NEAR(ClippedSumSeam::loss_sum(split), ClippedSumSeam::loss_sum(expected), 1e-5);
+    }
+}
+
+TEST_F(DrawSumTest, SaysThatOneImageAloneDoesNotFit)
 {
     DrawSum draws = parts_->with_micro_batch(8);
     test::WatchedAllocator allocator;
@@ -132,8 +157,8 @@ TEST_F(DrawSumTest, SaysThatOneUnitAloneDoesNotFit)
     allocator.at(0, {});
     ASSERT_FALSE(none);
     EXPECT_EQ(none.error().code, ErrorCode::OutOfMemory);
-    EXPECT_THAT(none.error().message, ::testing::HasSubstr("one unit alone"));
-    EXPECT_EQ(draws.micro_batch(), 1);
+    EXPECT_THAT(none.error().message, ::testing::HasSubstr("one image alone"));
+    EXPECT_EQ(draws.pass_rows(), 1);
     sum(8, 19); // nothing of it is left behind
 }
 

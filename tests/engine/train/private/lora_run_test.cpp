@@ -6,8 +6,10 @@
 #include <map>
 #include <set>
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/checkpoint/blocks.h"
 #include "engine/checkpoint/checkpoint.h"
@@ -173,6 +175,27 @@ TEST_F(SelectedRun, LowRankFactorsLeaveAFoldedCheckpointAndResumeFromTheirState)
     for (const auto& [name, tensor] : state())
         if (name.starts_with("master."))
             EXPECT_FALSE(torch::equal(tensor, paused.at(name))) << name;
+}
+
+TEST_F(SelectedRun, LowRankFactorsStayInFp32UnderBf16)
+{
+    TrainingPlan p = plan("lora:2");
+    p.precision = "bf16";
+    test::Recorder recorder;
+    const auto outcome = train(p, recorder);
+    ASSERT_TRUE(outcome) << outcome.error().message;
+    const auto saved = state();
+    for (const auto& [name, tensor] : saved)
+        EXPECT_EQ(tensor.scalar_type(), name == "step" ? torch::kInt64 : torch::kFloat) << name;
+    // Folded into the weights of the base, not into rounded ones.
+    const auto before = tensors_of(base() / kUNetFile), after = tensors_of(tuned() / kUNetFile);
+    for (const std::string& name : selected("lora:2", true)) {
+        const auto factor = [&](char which) {
+            return saved.at("ema." + checkpoint::lora_name(name, which));
+        };
+        const auto folded = before.at(name.substr(5)) + factor('B').matmul(factor('A'));
+        EXPECT_TRUE(torch::allclose(after.at(name.substr(5)), folded, 1e-5, 1e-7)) << name;
+    }
 }
 
 TEST_F(SelectedRun, WithoutTheConditionerTheClassTableStaysAsItWasMade)

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <map>
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/io/safetensors.h"
 #include "engine/train/private/private_model.h"

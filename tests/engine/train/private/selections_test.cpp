@@ -4,11 +4,15 @@
 // unit at a time in double; and what a selection keeps out of the backward pass.
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "engine/checkpoint/blocks.h"
 #include "engine/diffusion/schedule.h"
@@ -54,9 +58,8 @@ dpsgd::testing::Oracle slow_loop(PrivateModel& model, const Rows& rows, std::int
     checkpoint.class_embedder().to(torch::kDouble);
     std::vector<at::Tensor> tensors;
     for (const auto& entry : model.trained()) {
-        tensors.push_back(entry.tensor);
-        tensors.back().set_data(
-            entry.tensor.detach().to(torch::kDouble)); // factors are no module's
+        tensors.push_back(entry.tensor); // low-rank factors are no module's
+        tensors.back().set_data(entry.tensor.detach().to(torch::kDouble));
     }
     dpsgd::testing::Oracle oracle;
     for (std::int64_t u = 0; u < rows.times.size(0) / per_unit; ++u) {
@@ -222,6 +225,11 @@ public:
     {
         return see(x), plain_.linear(x, w, b);
     }
+    at::Tensor conv1d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+                      std::int64_t stride, std::int64_t padding) override
+    {
+        return see(x), plain_.conv1d(x, w, b, stride, padding);
+    }
     at::Tensor conv2d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
                       std::int64_t stride, std::int64_t padding) override
     {
@@ -247,7 +255,7 @@ private:
     PlainTap plain_;
 };
 
-/// Convolutions that backward would pass.
+/// Convolutions that backward would pass, torch's and frozen ones.
 int convolutions_behind(const at::Tensor& loss)
 {
     std::set<torch::autograd::Node*> seen;
@@ -257,7 +265,7 @@ int convolutions_behind(const at::Tensor& loss)
         torch::autograd::Node* node = open.back();
         open.pop_back();
         if (node == nullptr || !seen.insert(node).second) continue;
-        count += node->name().find("ConvolutionBackward") != std::string::npos ? 1 : 0;
+        count += node->name().find("Conv") != std::string::npos ? 1 : 0;
         for (const auto& edge : node->next_edges())
             open.push_back(edge.function.get());
     }

@@ -297,7 +297,9 @@ TEST_F(WarmStart, KilledInItsWarmStartItGoesOnWithWhatItHasPaidFor)
                     ::testing::ElementsAre("class_votes", "class_moments", "step", "step", "step"));
         const auto used = io::Json::parse(*core::read_file(run() / "warm_start.json"));
         EXPECT_EQ(*used->find("votes"), *released->find("votes"));
-        if (moment == "moments") EXPECT_EQ(*used->find("moments"), *released->find("moments"));
+        if (moment == "moments") {
+            EXPECT_EQ(*used->find("moments"), *released->find("moments"));
+        }
         EXPECT_EQ(recorder.mappings.size(), 1U);
         const auto is_learning = [](const Progress& progress) {
             return progress.phase == Phase::WarmStart && progress.total == 10;
