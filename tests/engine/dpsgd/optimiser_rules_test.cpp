@@ -222,7 +222,7 @@ TEST(PublicGradient, MayLackTensorsButNotHaveOthers)
     StepSource steps(kSigma, kSigma);
     Optimiser optimiser(trained, {});
     PublicGradient gradient = public_gradient(trained);
-    gradient.gradients[0] = {};
+    gradient.gradients[0] = at::Tensor();
     EXPECT_TRUE(optimiser.step(next_gradient(trained, steps, key), &gradient));
     gradient.gradients[1] = torch::zeros({331, 7});
     EXPECT_EQ(optimiser.step(next_gradient(trained, steps, key), &gradient).error().code,
