@@ -41,11 +41,14 @@ protected:
         ASSERT_TRUE(until([&] { return studio().manifest() && studio().inspection(); }));
     }
 
-    /// Without what groups digits, which is the locale's affair.
+    /// Of the label that is seen, where several have the name; without what groups digits, which
+    /// is the locale's affair.
     QString text(const char* name)
     {
-        return find<QLabel>(name)->text().remove(
-            QRegularExpression(QStringLiteral("(?<=\\d),(?=\\d)")));
+        QString found = find<QLabel>(name)->text();
+        for (const auto* label : window().findChildren<QLabel*>(QString::fromLatin1(name)))
+            if (label->isVisible()) found = label->text();
+        return found.remove(QRegularExpression(QStringLiteral("(?<=\\d),(?=\\d)")));
     }
     void pick(const char* name, const char* value)
     {
@@ -69,8 +72,7 @@ TEST_F(PatientsTest, ProtectsPatientsWithoutBeingAskedWhenAKeyIsFound)
     EXPECT_EQ(studio().manifest()->units.size(), 150U);
     click("rail.data");
     EXPECT_EQ(text("data.found"),
-              QStringLiteral("150 patients, 2000 images in 10 classes, "
-                             "1 to 38 each"));
+              QStringLiteral("150 patients, 2000 images, 1 to 38 each; 10 classes"));
     click("rail.privacy");
     EXPECT_TRUE(find<QAbstractButton>("privacy.unit.patient")->isChecked());
     click("privacy.units.public");

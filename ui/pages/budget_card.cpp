@@ -126,8 +126,7 @@ void BudgetCard::refresh()
         epsilon > kTyped ? tr(
             "⚠ Above 10 the worst case is hardly bounded. You will be asked to type the number.")
             : epsilon >= kCaution
-            ? tr("⚠ 5 and more is weak in the worst case. Common for images, but say so in the "
-                 "release.")
+            ? tr("⚠ From 5 on it is weak in the worst case: say so in the release.")
             : tr("Lower means more noise and coarser images. There is no wrong low value."));
     isRefreshing_ = false;
 }

@@ -22,16 +22,14 @@ constexpr std::int64_t kFewUnits = 1000;
 
 CostCard::CostCard(Studio& studio, QWidget* parent)
     : Card(tr("3  What that costs"), parent), studio_(studio), costs_(new FactsTable(2, this)),
-      adjusted_(makeText(TextRole::Note, {}, this)), note_(makeText(TextRole::Note, {}, this)),
-      problem_(new Notice(this))
+      note_(makeText(TextRole::Note, {}, this)), problem_(new Notice(this))
 {
     auto* adjust = makeTool(tr("Adjust…"), QStringLiteral("privacy.adjust"), this);
     adjust->setToolTip(tr("Warm start, steps, clipping, precision and memory"));
     setTrailing(adjust);
-    adjusted_->setObjectName(QStringLiteral("privacy.adjusted"));
+    note_->setObjectName(QStringLiteral("privacy.costNote"));
     problem_->setObjectName(QStringLiteral("privacy.problem"));
     body()->addWidget(costs_);
-    body()->addWidget(adjusted_);
     body()->addWidget(note_);
     body()->addWidget(problem_);
     body()->addStretch(1);
@@ -56,13 +54,11 @@ void CostCard::refresh()
 {
     showCosts(*costs_, studio_);
     const QString adjusted = adjustedText(studio_.request());
-    const QString warm = warmStartSentence(studio_);
-    QString words = adjusted.isEmpty() ? QString() : tr("Adjusted: %1.").arg(adjusted);
-    if (!warm.isEmpty()) words += QLatin1Char(' ') + warm;
-    adjusted_->setText(words);
-    adjusted_->setVisible(!words.isEmpty());
-    const QString said = note();
-    note_->setText(said);
+    QStringList said;
+    if (!adjusted.isEmpty()) said << tr("Adjusted: %1.").arg(adjusted);
+    for (const QString& sentence : {warmStartSentence(studio_), note()})
+        if (!sentence.isEmpty()) said << sentence;
+    note_->setText(said.join(QLatin1Char(' ')));
     note_->setVisible(!said.isEmpty());
     const auto problem = studio_.planProblem();
     if (problem && !studio_.isPlanning())

@@ -31,7 +31,6 @@ private:
 
     Studio& studio_;
     FactsTable* costs_;
-    QLabel* adjusted_;
     QLabel* note_;
     Notice* problem_;
 };

@@ -19,24 +19,23 @@
 namespace velamen::ui {
 namespace {
 
-/// "361 patients, 3,457 images in 4 classes, 1 to 23 each"
+/// "361 patients, 3,457 images, 1 to 23 each; 4 classes"
 QString foundText(const data::Manifest& manifest, const std::string& unit)
 {
-    const auto images = static_cast<qint64>(manifest.images.size());
-    const auto classes = static_cast<qint64>(manifest.classes.size());
-    const QString inClasses = classes == 1
-        ? KeysCard::tr("%1 in one class").arg(unitCount(images, kImageUnit))
-        : KeysCard::tr("%1 in %2 classes").arg(unitCount(images, kImageUnit), countText(classes));
-    if (unit == kImageUnit || manifest.units.empty()) return inClasses;
+    const auto count = [](std::size_t number) { return countText(static_cast<qint64>(number)); };
+    const QString images = unitCount(static_cast<qint64>(manifest.images.size()), kImageUnit);
+    const QString classes = manifest.classes.size() == 1
+        ? KeysCard::tr("one class")
+        : KeysCard::tr("%1 classes").arg(count(manifest.classes.size()));
+    if (unit == kImageUnit || manifest.units.empty())
+        return KeysCard::tr("%1; %2").arg(images, classes);
     const auto [least, most] = std::ranges::minmax(
         manifest.units, {}, [](const data::Unit& one) { return one.images.size(); });
     const QString each = least.images.size() == most.images.size()
-        ? KeysCard::tr("%1 each").arg(countText(static_cast<qint64>(most.images.size())))
-        : KeysCard::tr("%1 to %2 each")
-              .arg(countText(static_cast<qint64>(least.images.size())),
-                   countText(static_cast<qint64>(most.images.size())));
-    return KeysCard::tr("%1, %2, %3")
-        .arg(unitCount(static_cast<qint64>(manifest.units.size()), unit), inClasses, each);
+        ? KeysCard::tr("%1 each").arg(count(most.images.size()))
+        : KeysCard::tr("%1 to %2 each").arg(count(least.images.size()), count(most.images.size()));
+    return KeysCard::tr("%1, %2, %3; %4")
+        .arg(unitCount(static_cast<qint64>(manifest.units.size()), unit), images, each, classes);
 }
 
 } // namespace
@@ -54,7 +53,7 @@ KeysCard::KeysCard(Studio& studio, QWidget* parent)
 {
     auto* choices = new QHBoxLayout;
     choices->setSpacing(space::kM);
-    auto* labelTitle = makeText(TextRole::Muted, tr("Its class"), this);
+    auto* labelTitle = makeText(TextRole::Muted, tr("Class of an image"), this);
     labelTitle->setBuddy(label_);
     unitTitle_->setBuddy(unit_);
     unitTitle_->setToolTip(

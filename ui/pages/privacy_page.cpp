@@ -73,6 +73,7 @@ PrivacyPage::PrivacyPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
         showStep(Choose);
         refresh();
     });
+    showStep(Choose);
     refresh();
 }
 
@@ -99,6 +100,11 @@ void PrivacyPage::goOn()
 
 void PrivacyPage::showStep(int step)
 {
+    // Only the sheet that is seen has a say in the height: a short one does not scroll.
+    for (int i = 0; i < steps_->count(); ++i) {
+        const auto policy = i == step ? QSizePolicy::Preferred : QSizePolicy::Ignored;
+        steps_->widget(i)->setSizePolicy(QSizePolicy::Preferred, policy);
+    }
     steps_->setCurrentIndex(step);
     confirm_->refresh();
     refreshActions();
@@ -112,7 +118,7 @@ void PrivacyPage::refresh()
     adjust_->refresh();
     refreshClaim();
     if (steps_->currentIndex() == Confirm && !studio_.plan() && !studio_.isPlanning())
-        steps_->setCurrentIndex(Choose);
+        showStep(Choose);
     confirm_->refresh();
     refreshActions();
 }

@@ -304,7 +304,9 @@ QTableWidget* TrainPage::makeMapping(QWidget* parent)
     table->setStyleSheet(QStringLiteral("QTableView { border: none; }"));
     table->setShowGrid(false);
     table->verticalHeader()->hide();
-    table->verticalHeader()->setDefaultSectionSize(28);
+    table->verticalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
+    table->verticalHeader()->setMinimumSectionSize(28);
+    table->setFont(uiFont(text_size::kNote));
     table->setHorizontalHeaderLabels({tr("class"), tr("began as")});
     table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
     table->horizontalHeader()->setSectionResizeMode(0, QHeaderView::ResizeToContents);
