@@ -82,11 +82,15 @@ Result<> check_untied(const torch::nn::Module& module, const TrainedTensors& tra
     return {};
 }
 
-double sum_of(const at::Tensor& tensor) { return tensor.detach().sum(at::kDouble).item<double>(); }
+/// Values in the order of their indices: sums in another order differ in the last digits, and a
+/// layer may lay a frozen weight out anew.
+at::Tensor in_order(const at::Tensor& tensor) { return tensor.detach().contiguous(); }
+
+double sum_of(const at::Tensor& tensor) { return in_order(tensor).sum(at::kDouble).item<double>(); }
 
 double squares_of(const at::Tensor& tensor)
 {
-    const at::Tensor values = tensor.detach(); // buffers may hold integers
+    const at::Tensor values = in_order(tensor); // buffers may hold integers
     return at::linalg_vector_norm(values.is_floating_point() ? values : values.to(at::kFloat), 2,
                                   at::OptionalIntArrayRef{}, false, at::kFloat)
         .item<double>();

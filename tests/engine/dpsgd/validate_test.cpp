@@ -93,7 +93,7 @@ TEST(Validate, RefusesATrainableParameterOutsideTheSelection)
 
 TEST(Validate, RefusesAModelThatMixesTypes)
 {
-    const torch::nn::Sequential model(torch::nn::Linear(4, 4), torch::nn::Linear(4, 4));
+    torch::nn::Sequential model(torch::nn::Linear(4, 4), torch::nn::Linear(4, 4));
     model->ptr(1)->to(torch::kBFloat16);
     const auto refused = check_module(*model, all_parameters(*model));
     ASSERT_FALSE(refused);
@@ -213,6 +213,16 @@ TEST(Validate, NoticesAFrozenTensorThatChanged)
     const torch::NoGradGuard no_grad;
     frozen[0] += 1e-3;
     EXPECT_FALSE(watch.check());
+}
+
+// Sums in another order would differ in their last digits.
+TEST(Validate, DoesNotMindThatAFrozenTensorIsLaidOutAnew)
+{
+    torch::manual_seed(3);
+    torch::nn::Conv2d conv(torch::nn::Conv2dOptions(37, 41, 3));
+    const FrozenWatch watch(*conv, {});
+    conv->weight.set_data(conv->weight.detach().contiguous(at::MemoryFormat::ChannelsLast));
+    EXPECT_TRUE(watch.check());
 }
 
 TEST(Validate, NoticesABufferThatChanged)
