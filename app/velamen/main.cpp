@@ -10,6 +10,7 @@
 #include <QTimer>
 #include <QTranslator>
 
+#include "app/memory.h"
 #include "app/velamen/engine_services.h"
 #include "ui/pages/standard_pages.h"
 #include "ui/widgets/text.h"
@@ -19,6 +20,7 @@ int main(int argc, char** argv)
 {
     using namespace velamen;
 
+    app::keepMemoryForReuse();
     QApplication app(argc, argv);
     QApplication::setApplicationName(QStringLiteral("velamen"));
     QApplication::setApplicationDisplayName(QStringLiteral("Velamen"));

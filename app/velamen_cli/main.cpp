@@ -5,12 +5,14 @@
 #include <cstdio>
 #include <exception>
 
+#include "app/memory.h"
 #include "app/velamen_cli/commands.h"
 #include "app/velamen_cli/progress.h"
 
 int main(int argc, char** argv)
 {
     using namespace velamen;
+    app::keepMemoryForReuse();
     app::Context context;
     std::error_code ignored;
     context.executable = std::filesystem::read_symlink("/proc/self/exe", ignored);

@@ -66,8 +66,10 @@ Result<std::string> fingerprint(const fs::path& folder)
 {
     core::Sha256 all;
     for (const Part& part : kParts) {
-        VELAMEN_ASSIGN(const std::string one, core::sha256_file(folder / part.name / part.weights));
-        all.update(std::string(part.name) + " " + one + "\n");
+        const fs::path own = folder / part.name;
+        VELAMEN_ASSIGN(const std::string weights, core::sha256_file(own / part.weights));
+        VELAMEN_ASSIGN(const std::string config, core::sha256_file(own / "config.json"));
+        all.update(std::string(part.name) + " " + weights + " " + config + "\n");
     }
     return core::to_hex(all.finish());
 }

@@ -40,7 +40,8 @@ Result<io::Json> read_json(const std::filesystem::path& path);
 Result<io::Json> read_config(const std::filesystem::path& folder, const Part& part);
 Result<io::SafetensorsFile> open_weights(const std::filesystem::path& folder, const Part& part);
 
-/// SHA-256 over the SHA-256 of the parts' weights in the order of kParts.
+/// SHA-256 over the SHA-256 of the parts' weights and configurations in the order of kParts: with
+/// other head counts the same weights are another model.
 Result<std::string> fingerprint(const std::filesystem::path& folder);
 
 /// Lets `write` fill a fresh folder beside `folder` and puts it there in one step. An earlier

@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/checkpoint/folder.h"
 #include "engine/core/random.h"
 #include "engine/dpsgd/clipper.h"
 #include "engine/privacy/composition.h"
@@ -41,6 +42,20 @@ Result<> add_warm_start(Forecast& f, const PrivacyPlan& p, privacy::Delta delta)
 
 } // namespace
 
+namespace {
+
+/// Parameters by which the run's class table, one row a class and one for none, exceeds the
+/// checkpoint's.
+Result<std::int64_t> table_growth(const TrainingPlan& plan)
+{
+    VELAMEN_ASSIGN(const io::SafetensorsFile file,
+                   checkpoint::open_weights(plan.checkpoint, checkpoint::kClassEmbedder));
+    const auto& shape = file.tensors().front().shape; // [rows, width]
+    return (static_cast<std::int64_t>(plan.classes.size()) + 1 - shape[0]) * shape[1];
+}
+
+} // namespace
+
 Result<Forecast> forecast(const TrainingPlan& plan)
 {
     using namespace privacy;
@@ -61,8 +76,9 @@ Result<Forecast> forecast(const TrainingPlan& plan)
     VELAMEN_ASSIGN(const auto found,
                    checkpoint::count_selection(plan.checkpoint, plan.selection, plan.skip_dead,
                                                plan.train_conditioner));
-    f.trained_parameters = found.trained_parameters;
-    f.total_parameters = found.total_parameters;
+    VELAMEN_ASSIGN(const std::int64_t more, table_growth(plan));
+    f.trained_parameters = found.trained_parameters + (plan.train_conditioner ? more : 0);
+    f.total_parameters = found.total_parameters + more;
     return f;
 }
 

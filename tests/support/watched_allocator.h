@@ -6,10 +6,10 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <functional>
-#include <memory>
+#include <mutex>
+#include <unordered_map>
 #include <utility>
 
 #include <c10/core/CPUAllocator.h>
@@ -19,7 +19,10 @@ namespace velamen::test {
 /// Allocations of one thread at a time; one of these at a time.
 class WatchedAllocator final : public c10::Allocator {
 public:
-    WatchedAllocator() : inner_(c10::GetCPUAllocator()) { c10::SetCPUAllocator(this, kPriority); }
+    WatchedAllocator() : inner_(c10::GetDefaultCPUAllocator())
+    {
+        c10::SetCPUAllocator(this, kPriority);
+    }
     ~WatchedAllocator() override { c10::SetCPUAllocator(inner_, kPriority); }
     WatchedAllocator(const WatchedAllocator&) = delete;
     WatchedAllocator& operator=(const WatchedAllocator&) = delete;
@@ -28,13 +31,17 @@ public:
     {
         ++allocations;
         if (left_ > 0 && --left_ == 0) std::exchange(action_, nullptr)(); // which may set another
-        auto block = std::make_unique<Block>(Block{inner_->allocate(bytes), bytes, live_});
-        *live_ += static_cast<std::int64_t>(bytes);
-        peak_ = std::max(peak_, live_->load());
-        void* data = block->data.get();
-        const c10::Device device = block->data.device();
-        return {data, block.release(), &free_block, device};
+        void* data = inner_->raw_allocate(bytes);
+        if (data != nullptr) {
+            const std::scoped_lock lock(mutex_);
+            sizes_[data] = static_cast<std::int64_t>(bytes);
+            live_ += static_cast<std::int64_t>(bytes);
+            peak_ = std::max(peak_, live_);
+        }
+        return {data, data, &free_block, c10::Device(c10::DeviceType::CPU)};
     }
+    /// Convolutions ask for plain memory.
+    c10::DeleterFnPtr raw_deleter() const override { return &free_block; }
     void copy_data(void* to, const void* from, std::size_t bytes) const override
     {
         default_copy_data(to, from, bytes);
@@ -49,28 +56,33 @@ public:
     }
     bool is_waiting() const { return left_ > 0; }
 
-    /// Bytes of tensors made since this exists, the most since restart_peak().
+    /// Bytes of tensors made under such an allocator, the most since restart_peak().
     std::int64_t peak() const { return peak_; }
-    void restart_peak() { peak_ = live_->load(); }
+    void restart_peak() { peak_ = live_; }
 
     std::int64_t allocations = 0;
 
 private:
     static constexpr std::uint8_t kPriority = 100;
-    using Count = std::shared_ptr<std::atomic<std::int64_t>>;
-    struct Block {
-        c10::DataPtr data;
-        std::size_t bytes;
-        Count live; // tensors may outlive the allocator
-    };
-    static void free_block(void* context)
+    static void free_block(void* data)
     {
-        const std::unique_ptr<Block> block(static_cast<Block*>(context));
-        *block->live -= static_cast<std::int64_t>(block->bytes);
+        {
+            const std::scoped_lock lock(mutex_);
+            // What libraries keep may be older than the allocator.
+            if (const auto found = sizes_.find(data); found != sizes_.end()) {
+                live_ -= found->second;
+                sizes_.erase(found);
+            }
+        }
+        c10::GetDefaultCPUAllocator()->raw_deallocate(data);
     }
 
+    // Of all allocators, since tensors may outlive theirs.
+    inline static std::mutex mutex_;
+    inline static std::unordered_map<void*, std::int64_t> sizes_;
+    inline static std::int64_t live_ = 0;
+
     c10::Allocator* inner_;
-    Count live_ = std::make_shared<std::atomic<std::int64_t>>(0);
     std::int64_t peak_ = 0;
     std::int64_t left_ = 0;
     std::function<void()> action_;

@@ -75,7 +75,9 @@ TEST(Plan, AWarmStartTakesLittleOfEpsilonWhateverTheNumberOfUnits)
         request.warm_start = request.class_votes = true;
         const auto warm = make_plan(request);
         ASSERT_TRUE(cold && warm) << units;
-        EXPECT_GT(warm->privacy.noise_effective, cold->privacy.noise_effective) << units;
+        // Not less, but for what both searches leave open.
+        EXPECT_GT(warm->privacy.noise_effective, (1.0 - 2e-4) * cold->privacy.noise_effective)
+            << units;
         EXPECT_LT(warm->privacy.noise_effective, 1.1 * cold->privacy.noise_effective) << units;
         const double each = static_cast<double>(units) / 2.0;
         EXPECT_GE(warm->privacy.noise_votes, each / 40.0) << units;

@@ -333,14 +333,21 @@ TEST_F(PrivateRun, RefusesAnotherFolderPlanOrCheckpointOnResume)
     ASSERT_FALSE(train(plan(), run(), stopping, stopping.source.get_token()));
     const auto refusal_after_changing = [this](const fs::path& file) {
         const std::string text = *core::read_file(file);
-        EXPECT_TRUE(core::write_file(file, text + " "));
+        std::string changed = text;
+        if (file.extension() == ".json")
+            changed += ' ';
+        else
+            changed.back() ^= 1;
+        EXPECT_TRUE(core::write_file(file, changed));
         const auto session = resume_private_run(run(), ledgers());
         EXPECT_TRUE(core::write_file(file, text));
         return session ? std::string() : session.error().message;
     };
     EXPECT_THAT(refusal_after_changing(run() / "plan.json"), testing::HasSubstr("plan.json"));
-    EXPECT_THAT(refusal_after_changing(checkpoint() / "unet/config.json"),
-                testing::HasSubstr("the base checkpoint is not the one"));
+    for (const char* file : {"diffusion_pytorch_model.safetensors", "config.json"})
+        EXPECT_THAT(refusal_after_changing(checkpoint() / "unet" / file),
+                    testing::HasSubstr("the base checkpoint is not the one"))
+            << file;
 
     fs::rename(source(), dir_.path() / "elsewhere");
     test::write_private_folder(source(), 4); // other images under the same path

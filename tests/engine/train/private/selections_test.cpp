@@ -10,6 +10,7 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -146,13 +147,13 @@ INSTANTIATE_TEST_SUITE_P(
                                      "lora:2:6", "full"),
                      testing::Values(Layout::LinearProjections, Layout::Convolutions),
                      testing::Bool()),
-    [](const auto& info) {
-        std::string name = std::get<0>(info.param);
+    [](const auto& which) {
+        std::string name = std::get<0>(which.param);
         std::ranges::replace_if(
             name, [](char c) { return c == ':' || c == '='; }, '_');
         return name
-            + (std::get<1>(info.param) == Layout::LinearProjections ? "_linear" : "_convolutions")
-            + (std::get<2>(info.param) ? "_with_table" : "_without_table");
+            + (std::get<1>(which.param) == Layout::LinearProjections ? "_linear" : "_convolutions")
+            + (std::get<2>(which.param) ? "_with_table" : "_without_table");
     });
 
 TEST_F(Selections, FullTrainsEveryLayerOfTheUNetButDeadTensors)

@@ -184,12 +184,12 @@ TEST_F(WarmStart, VotesAndMomentsAreTwoChargedReleasesAndTheMappingIsPublic)
                 testing::IsEmpty());
 }
 
-// Steps too short to see: the saved rows are those that the vote gave.
+// Steps so short that floats just show them: the saved rows are those that the vote gave.
 TEST_F(WarmStart, ClassesBeginAtTheMeanOfThePublicRowsThatTheyWereVotedFor)
 {
     TrainingPlan plan = warm_plan(dir_.path(), 1000.0); // little noise: some class stands out
     plan.privacy.noise_warm_start = 0.0;
-    plan.optimiser.learning_rate = 1e-12;
+    plan.optimiser.learning_rate = 1e-6;
     MappingRecorder recorder;
     const auto done = train(plan, run(), recorder);
     ASSERT_TRUE(done) << done.error().message;
@@ -214,11 +214,11 @@ TEST_F(WarmStart, ClassesBeginAtTheMeanOfThePublicRowsThatTheyWereVotedFor)
             double mean = 0.0;
             for (const auto& part : parts)
                 mean += part.share * before[static_cast<std::size_t>(part.from[0] - 'x') * 6 + i];
-            EXPECT_NEAR(after[row * 6 + i], mean, 1e-5);
+            EXPECT_NEAR(after[row * 6 + i], mean, 1e-4);
         }
     }
     for (std::size_t i = 0; i < 6; ++i)
-        EXPECT_EQ(after[12 + i], before[18 + i]); // the null row
+        EXPECT_NEAR(after[12 + i], before[18 + i], 1e-4); // the null row
 }
 
 TEST_F(WarmStart, AResumedRunReleasesItsWarmStartNoSecondTime)
