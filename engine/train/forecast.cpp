@@ -40,16 +40,15 @@ Result<> add_warm_start(Forecast& f, const PrivacyPlan& p, privacy::Delta delta)
     return {};
 }
 
-} // namespace
-
-namespace {
-
 /// Parameters by which the run's class table, one row a class and one for none, exceeds the
 /// checkpoint's.
 Result<std::int64_t> table_growth(const TrainingPlan& plan)
 {
     VELAMEN_ASSIGN(const io::SafetensorsFile file,
                    checkpoint::open_weights(plan.checkpoint, checkpoint::kClassEmbedder));
+    if (file.tensors().size() != 1 || file.tensors().front().shape.size() != 2)
+        return fail(ErrorCode::Corrupt, "the class table of the checkpoint is not one matrix",
+                    "use another copy of the checkpoint");
     const auto& shape = file.tensors().front().shape; // [rows, width]
     return (static_cast<std::int64_t>(plan.classes.size()) + 1 - shape[0]) * shape[1];
 }
