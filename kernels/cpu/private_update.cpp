@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "kernels/api/update_factors.h"
+#include "kernels/cpu/loop.h"
 #include "kernels/cpu/noise_lanes.h"
 
 namespace velamen::kernels::cpu {
@@ -23,7 +24,7 @@ using FloatLanes [[gnu::vector_size(32)]] = float;
 {
     const float stddev = job.noise_stddev, inverse_batch = job.inverse_batch;
     const float* sum = job.sum.data() + from;
-#pragma GCC ivdep
+    VELAMEN_INDEPENDENT_TURNS
     for (std::size_t i = 0; i < count; ++i)
         noise[i] = (sum[i] + stddev * noise[i]) * inverse_batch;
 }
@@ -54,7 +55,7 @@ using FloatLanes [[gnu::vector_size(32)]] = float;
 {
     const float weight = job.public_weight;
     const float* part = job.public_gradient.data() + from;
-#pragma GCC ivdep
+    VELAMEN_INDEPENDENT_TURNS
     for (std::size_t i = 0; i < count; ++i)
         gradient[i] += weight * part[i];
 }
@@ -69,7 +70,7 @@ using FloatLanes [[gnu::vector_size(32)]] = float;
     float* first = job.first_moment.data() + from;
     float* second = job.second_moment.data() + from;
     std::uint32_t moved = 0;
-#pragma GCC ivdep
+    VELAMEN_INDEPENDENT_TURNS
     for (std::size_t i = 0; i < count; ++i) {
         const float g = gradient[i];
         const float m = f.beta1 * first[i] + f.rest1 * g;
@@ -94,7 +95,7 @@ using FloatLanes [[gnu::vector_size(32)]] = float;
     float* weight = job.weight.data() + from;
     float* first = job.first_moment.data() + from;
     std::uint32_t moved = 0;
-#pragma GCC ivdep
+    VELAMEN_INDEPENDENT_TURNS
     for (std::size_t i = 0; i < count; ++i) {
         const float m = f.beta1 * first[i] + gradient[i];
         first[i] = m;
@@ -112,7 +113,7 @@ using FloatLanes [[gnu::vector_size(32)]] = float;
     const float keep = factors.average_keep, rest = factors.average_rest;
     const float* weight = job.weight.data() + from;
     float* average = job.average.data() + from;
-#pragma GCC ivdep
+    VELAMEN_INDEPENDENT_TURNS
     for (std::size_t i = 0; i < count; ++i)
         average[i] = keep * average[i] + rest * weight[i];
 }
