@@ -59,23 +59,14 @@ def real_test(folder, skip=2000, take=500):
     return np.pad(images[chosen], ((0, 0), (2, 2), (2, 2))), labels[chosen].astype(np.int64)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("release")
-    parser.add_argument("mnist")
-    parser.add_argument("--epochs", type=int, default=10)
-    arguments = parser.parse_args()
-    images, labels = synthetic(arguments.release)
-    test_images, test_labels = real_test(arguments.mnist)
-    x, y = as_tensor(images), torch.from_numpy(labels)
-    test_x, test_y = as_tensor(test_images), torch.from_numpy(test_labels)
+def train_cnn(images, labels, epochs):
     torch.manual_seed(0)
+    x, y, batch = as_tensor(images), torch.from_numpy(labels), 128
     model = Cnn().to(memory_format=torch.channels_last)
-    batch = 128
-    steps = arguments.epochs * (len(x) // batch)
+    steps = epochs * (len(x) // batch)
     optimiser = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps, pct_start=0.2)
-    for _ in range(arguments.epochs):
+    for _ in range(epochs):
         order = torch.randperm(len(x))
         for i in range(len(x) // batch):
             chosen = order[i * batch:(i + 1) * batch]
@@ -84,10 +75,22 @@ def main():
             loss.backward()
             optimiser.step()
             schedule.step()
-    model.eval()
+    return model.eval()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("release")
+    parser.add_argument("mnist")
+    parser.add_argument("--epochs", type=int, default=10)
+    arguments = parser.parse_args()
+    images, labels = synthetic(arguments.release)
+    test_images, test_labels = real_test(arguments.mnist)
+    test_x, test_y = as_tensor(test_images), torch.from_numpy(test_labels)
+    model = train_cnn(images, labels, arguments.epochs)
     with torch.no_grad():
         correct = (model(test_x).argmax(1) == test_y).sum().item()
-    print(f"{len(x)} synthetic digits, {len(test_x)} real ones: accuracy {100 * correct / len(test_x):.2f} %")
+    print(f"{len(images)} synthetic digits, {len(test_x)} real ones: accuracy {100 * correct / len(test_x):.2f} %")
 
 
 if __name__ == "__main__":

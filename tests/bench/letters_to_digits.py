@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from digits_accuracy import Cnn, as_tensor
+from digits_accuracy import Cnn, as_tensor, train_cnn
 from torch.nn import functional as F
 
 HELD_OUT = 10_000
@@ -50,25 +50,6 @@ def write_private(path, images, labels):
             Image.fromarray(image).save(png, "PNG")
             archive.writestr(f"{label}/{number:05d}.png", png.getvalue())
     aside.rename(path)
-
-
-def train_cnn(images, labels, epochs):
-    torch.manual_seed(0)
-    x, y, batch = as_tensor(images), torch.from_numpy(labels), 128
-    model = Cnn().to(memory_format=torch.channels_last)
-    steps = epochs * (len(x) // batch)
-    optimiser = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps, pct_start=0.2)
-    for _ in range(epochs):
-        order = torch.randperm(len(x))
-        for i in range(len(x) // batch):
-            chosen = order[i * batch:(i + 1) * batch]
-            loss = F.cross_entropy(model(x[chosen]), y[chosen])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-    return model.eval()
 
 
 @torch.no_grad()

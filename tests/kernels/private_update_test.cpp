@@ -6,7 +6,6 @@
 #include "kernels/api/private_update.h"
 
 #include <cmath>
-#include <random>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -14,19 +13,10 @@
 #include <gtest/gtest.h>
 
 #include "tests/kernels/device_memory.h"
+#include "tests/kernels/random_values.h"
 
 namespace velamen::kernels {
 namespace {
-
-std::vector<float> random_values(std::size_t count, unsigned seed)
-{
-    std::mt19937 engine(seed);
-    std::normal_distribution<float> normal;
-    std::vector<float> values(count);
-    for (float& value : values)
-        value = normal(engine);
-    return values;
-}
 
 struct Parameters {
     std::vector<float> sum, weight, first, second, average, gradient;

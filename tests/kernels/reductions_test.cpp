@@ -3,7 +3,6 @@
 // Fast CPU kernels against the slow loops of kernels/cpu/reference.cpp.
 
 #include <limits>
-#include <random>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -11,19 +10,10 @@
 #include "kernels/api/gram_product.h"
 #include "kernels/api/layer_norm_sums.h"
 #include "kernels/api/weighted_accumulate.h"
+#include "tests/kernels/random_values.h"
 
 namespace velamen::kernels {
 namespace {
-
-std::vector<float> random_values(std::size_t count, unsigned seed)
-{
-    std::mt19937 engine(seed);
-    std::normal_distribution<float> normal;
-    std::vector<float> values(count);
-    for (float& value : values)
-        value = normal(engine);
-    return values;
-}
 
 TEST(GramProduct, EqualsTheSlowLoop)
 {

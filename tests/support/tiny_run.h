@@ -4,8 +4,10 @@
 
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -47,6 +49,21 @@ public:
     std::vector<train::Progress> progresses;
     std::vector<train::StepPoint> points;
     std::vector<train::SampleRow> rows;
+};
+
+/// Requests a stop from step `at` on.
+class StoppingRecorder final : public Recorder {
+public:
+    explicit StoppingRecorder(std::int64_t at = 1) : at_(at) {}
+    void on_step(const train::StepPoint& point) override
+    {
+        Recorder::on_step(point);
+        if (point.step >= at_) source.request_stop();
+    }
+    std::stop_source source;
+
+private:
+    std::int64_t at_;
 };
 
 } // namespace velamen::test

@@ -55,21 +55,6 @@ std::set<std::string> differences(const fs::path& a, const fs::path& b)
     return out;
 }
 
-/// Requests a stop at a given step.
-class Stopper final : public test::Recorder {
-public:
-    explicit Stopper(std::int64_t at) : at_(at) {}
-    void on_step(const StepPoint& point) override
-    {
-        Recorder::on_step(point);
-        if (point.step == at_) source.request_stop();
-    }
-    std::stop_source source;
-
-private:
-    std::int64_t at_;
-};
-
 class SelectedRun : public testing::Test {
 protected:
     void SetUp() override
@@ -124,7 +109,7 @@ protected:
 TEST_F(SelectedRun, LowRankFactorsLeaveAFoldedCheckpointAndResumeFromTheirState)
 {
     const double scale = 3.0; // alpha / rank
-    Stopper stopper(4);
+    test::StoppingRecorder stopper(4);
     const auto stopped = train(plan("lora:2:6"), stopper, stopper.source.get_token());
     ASSERT_FALSE(stopped);
     EXPECT_EQ(stopped.error().code, ErrorCode::Cancelled);

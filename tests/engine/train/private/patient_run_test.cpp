@@ -23,17 +23,6 @@ using ::testing::HasSubstr;
 
 constexpr int kPatients = 120;
 
-/// Asks for a stop after one step.
-class OneStep final : public Recorder {
-public:
-    void on_step(const StepPoint& point) override
-    {
-        Recorder::on_step(point);
-        source.request_stop();
-    }
-    std::stop_source source;
-};
-
 class PatientRun : public ::testing::Test {
 protected:
     void SetUp() override
@@ -161,7 +150,7 @@ TEST_F(PatientRun, IsRefusedWhereAClassIsNotInThePlan)
 
 TEST_F(PatientRun, DoesNotGoOnWithImagesThatAreGroupedOrLabelledOtherwise)
 {
-    OneStep first;
+    test::StoppingRecorder first;
     ASSERT_FALSE(train(plan(), run(), first, first.source.get_token()));
     const std::string table = *core::read_file(source() / "metadata.csv");
     // As many patients as before: one of several images moves.

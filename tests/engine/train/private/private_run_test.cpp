@@ -73,21 +73,6 @@ protected:
     TempDir dir_;
 };
 
-/// Requests a stop at a given step.
-class StoppingRecorder final : public Recorder {
-public:
-    explicit StoppingRecorder(std::int64_t at) : at_(at) {}
-    void on_step(const StepPoint& point) override
-    {
-        Recorder::on_step(point);
-        if (point.step == at_) source.request_stop();
-    }
-    std::stop_source source;
-
-private:
-    std::int64_t at_;
-};
-
 TEST_F(PrivateRun, TakesEveryPlannedStepAndStaysWithinEpsilon)
 {
     Recorder recorder;
@@ -256,7 +241,7 @@ TEST_F(PrivateRun, DoesNotStartWhereTheCeilingOfItsDatasetWouldEndIt)
 
 TEST_F(PrivateRun, ResumesWhereItStoppedAndSpendsEachStepOnce)
 {
-    StoppingRecorder stopping(3);
+    test::StoppingRecorder stopping(3);
     const auto outcome = train(plan(), run(), stopping, stopping.source.get_token());
     ASSERT_FALSE(outcome);
     EXPECT_EQ(outcome.error().code, ErrorCode::Cancelled);
@@ -329,7 +314,7 @@ TEST_F(PrivateRun, KilledInTheMiddleNeverForgetsWhatItSpent)
 
 TEST_F(PrivateRun, RefusesAnotherFolderPlanOrCheckpointOnResume)
 {
-    StoppingRecorder stopping(2);
+    test::StoppingRecorder stopping(2);
     ASSERT_FALSE(train(plan(), run(), stopping, stopping.source.get_token()));
     const auto refusal_after_changing = [this](const fs::path& file) {
         const std::string text = *core::read_file(file);
@@ -446,7 +431,7 @@ TEST_F(PrivateRun, DrawsFreshKeysWhereItGoesOn)
 
 TEST_F(PrivateRun, RefusesALedgerThatWasRolledBack)
 {
-    StoppingRecorder stopping(3);
+    test::StoppingRecorder stopping(3);
     ASSERT_FALSE(train(plan(), run(), stopping, stopping.source.get_token()));
     const fs::path file = privacy::LedgerStore::open(ledgers())->list().front() / "ledger.jsonl";
     const std::string text = *core::read_file(file);

@@ -68,17 +68,6 @@ protected:
     test::TempDir dir_;
 };
 
-/// Requests a stop after the first step.
-class StoppingRecorder final : public Recorder {
-public:
-    void on_step(const StepPoint& point) override
-    {
-        Recorder::on_step(point);
-        source.request_stop();
-    }
-    std::stop_source source;
-};
-
 TEST_F(WarmStart, AWarmStartIsOneChargedReleaseBeforeTheFirstStep)
 {
     PlanRequest request{.checkpoint = checkpoint(),
@@ -112,7 +101,7 @@ TEST_F(WarmStart, AWarmStartIsOneChargedReleaseBeforeTheFirstStep)
     ASSERT_EQ(recorder.points.size(), 3U);
 
     // A run that stops and goes on releases it once.
-    StoppingRecorder stopping;
+    test::StoppingRecorder stopping;
     ASSERT_FALSE(train(*plan, dir_.path() / "second", stopping, stopping.source.get_token()));
     ASSERT_TRUE(resume(dir_.path() / "second", recorder));
     EXPECT_EQ(ledger().size(), 8U);
@@ -224,7 +213,7 @@ TEST_F(WarmStart, ClassesBeginAtTheMeanOfThePublicRowsThatTheyWereVotedFor)
 TEST_F(WarmStart, AResumedRunReleasesItsWarmStartNoSecondTime)
 {
     const TrainingPlan plan = warm_plan(dir_.path());
-    StoppingRecorder stopping;
+    test::StoppingRecorder stopping;
     ASSERT_FALSE(train(plan, run(), stopping, stopping.source.get_token()));
     const std::string released = *core::read_file(run() / "warm_start.json");
     MappingRecorder recorder;
@@ -314,7 +303,7 @@ TEST_F(WarmStart, AReleaseThatWasChargedButLostIsNotMadeAgain)
 {
     const TrainingPlan plan = warm_plan(dir_.path());
     {
-        StoppingRecorder stopping;
+        test::StoppingRecorder stopping;
         ASSERT_FALSE(train(plan, run(), stopping, stopping.source.get_token()));
     }
     auto record = *io::Json::parse(*core::read_file(run() / "run.json"));
