@@ -3,29 +3,24 @@
 #include "app/velamen_cli/bench_dp_step.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cstdlib>
 #include <exception>
-#include <filesystem>
-#include <fstream>
 #include <limits>
 #include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
-#include <malloc.h>
-
 #include <ATen/ATen.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
-#include "app/velamen_cli/temporary_folder.h"
+#include "app/velamen_cli/bench_parts.h"
 #include "engine/data/poisson.h"
 #include "engine/dpsgd/clipper.h"
 #include "engine/dpsgd/optimiser.h"
 #include "engine/nn/unet/model.h"
 #include "engine/privacy/ledger.h"
+#include "engine/train/peak_memory.h"
 
 namespace velamen::app {
 
@@ -65,40 +60,12 @@ std::optional<Setting> setting_of(const std::string& name)
     return std::nullopt;
 }
 
-/// Peak memory of the process since the last reset.
-void reset_peak()
-{
-    malloc_trim(0);
-    std::ofstream("/proc/self/clear_refs") << "5";
-}
-
-/// A line of /proc/self/status that counts kilobytes.
-double status_bytes(const std::string& key)
-{
-    std::ifstream status("/proc/self/status");
-    for (std::string word; status >> word;)
-        if (word == key + ":") {
-            double kilobytes = 0.0;
-            status >> kilobytes;
-            return kilobytes * 1024.0;
-        }
-    return 0.0;
-}
-
-double peak_bytes() { return status_bytes("VmHWM"); }
-
-template <class Job>
-double seconds_of(const Job& job)
-{
-    const auto start = std::chrono::steady_clock::now();
-    job();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
+double peak_bytes() { return train::peak_gibibytes() * train::kBytesPerGibibyte; }
 
 template <class Job>
 double peak_of(const Job& job)
 {
-    reset_peak();
+    train::restart_peak();
     job();
     return peak_bytes();
 }
@@ -148,8 +115,7 @@ public:
     }
 
 private:
-    /// The attention blocks; what one context token leaves without gradient is
-    /// left out.
+    /// The attention blocks; what one context token leaves without gradient is left out.
     static dpsgd::TrainedTensors select(nn::UNet2DCondition& unet, std::int64_t tokens)
     {
         dpsgd::TrainedTensors out;
@@ -184,26 +150,18 @@ io::Json entry(double seconds, double bytes)
 Result<io::Json> optimiser_entry(Bench& bench, dpsgd::ClippedSum first, int repeats)
 {
     const TemporaryFolder folder;
-    VELAMEN_ASSIGN(const privacy::LedgerStore store, privacy::LedgerStore::open(folder.path));
-    const std::string image = "none";
-    const core::Digest hash = store.hash_unit(std::as_bytes(std::span(image)));
-    privacy::LedgerStore mutable_store = store;
-    VELAMEN_ASSIGN(privacy::Ledger ledger, mutable_store.join({&hash, 1}));
-    VELAMEN_ASSIGN(
-        privacy::ReservedSteps steps,
-        ledger.reserve("bench", 1, "image", privacy::Neighbours::ZeroOut,
-                       {.rate = 0.5, .noise_gradient = 1.0, .noise_effective = 1.0, .steps = 32}));
+    VELAMEN_ASSIGN(privacy::ReservedSteps steps, benchSteps(folder, 32));
     const auto key = core::StreamKey::fresh();
     dpsgd::Optimiser optimiser(bench.trained(), {.total_steps = 100});
     double best = std::numeric_limits<double>::infinity();
     std::vector<dpsgd::ClippedSum> sums;
     sums.push_back(std::move(first));
-    reset_peak();
+    train::restart_peak();
     for (int i = 0; i < repeats; ++i) {
         auto released = dpsgd::NoisyGradient::release(std::move(sums.back()), steps.take(), key);
         sums.pop_back();
         std::optional<Error> error;
-        best = std::min(best, seconds_of([&] {
+        best = std::min(best, secondsOf([&] {
                             const auto report = optimiser.step(std::move(released));
                             if (!report) error = report.error();
                         }));
@@ -225,16 +183,15 @@ Result<io::Json> benchDpStep(const std::string& config, std::int64_t batch,
     if (batch > 0) setting->batch = batch;
     try {
         torch::manual_seed(1);
-        const double start_bytes = status_bytes("VmRSS");
+        const double start_bytes = peak_of([] {}); // what is there before the model is
         Bench bench(*setting, precision == "bf16");
-        bench.non_private_step(); // both once without a clock: caches and allocator
-                                  // warm up
+        bench.non_private_step(); // both once without a clock: caches and allocator warm up
         bench.private_step();
         constexpr double kNever = std::numeric_limits<double>::infinity();
         double non_private = kNever, with_privacy = kNever;
         for (int i = 0; i < kRepeats; ++i) {
-            non_private = std::min(non_private, seconds_of([&] { bench.non_private_step(); }));
-            with_privacy = std::min(with_privacy, seconds_of([&] { bench.private_step(); }));
+            non_private = std::min(non_private, secondsOf([&] { bench.non_private_step(); }));
+            with_privacy = std::min(with_privacy, secondsOf([&] { bench.private_step(); }));
         }
         // Apart from the clock: memory that was given back has to be fetched again.
         const double non_private_peak = peak_of([&] { bench.non_private_step(); });

@@ -18,7 +18,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
-#include "app/velamen_cli/temporary_folder.h"
+#include "app/velamen_cli/bench_parts.h"
 #include "engine/data/poisson.h"
 #include "engine/dpsgd/clipper.h"
 #include "engine/dpsgd/kernel_calls.h"
@@ -31,14 +31,6 @@ namespace {
 
 constexpr int kRepeats = 7;
 constexpr double kReads = 5.0, kWrites = 4.0;
-
-template <class Job>
-double seconds_of(const Job& job)
-{
-    const auto start = std::chrono::steady_clock::now();
-    job();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 /// Matrices of 1280 x 1280 with a bias each, as in the widest attention blocks, and a rest.
 dpsgd::TrainedTensors tensors_of(std::int64_t parameters)
@@ -90,7 +82,7 @@ double stream_seconds(const dpsgd::Optimiser& optimiser, const dpsgd::NamedTenso
                    sums[i].second.numel());
         }
     };
-    return seconds_of([&] { dpsgd::on_all_threads(static_cast<std::int64_t>(sums.size()), pass); });
+    return secondsOf([&] { dpsgd::on_all_threads(static_cast<std::int64_t>(sums.size()), pass); });
 }
 
 struct Best {
@@ -101,15 +93,7 @@ struct Best {
 Result<Best> measure(const dpsgd::TrainedTensors& trained)
 {
     const TemporaryFolder folder;
-    VELAMEN_ASSIGN(privacy::LedgerStore store, privacy::LedgerStore::open(folder.path));
-    const std::string image = "none";
-    const core::Digest hash = store.hash_unit(std::as_bytes(std::span(image)));
-    VELAMEN_ASSIGN(privacy::Ledger ledger, store.join({&hash, 1}));
-    VELAMEN_ASSIGN(
-        privacy::ReservedSteps steps,
-        ledger.reserve(
-            "bench", 1, "image", privacy::Neighbours::ZeroOut,
-            {.rate = 0.5, .noise_gradient = 1.0, .noise_effective = 1.0, .steps = kRepeats}));
+    VELAMEN_ASSIGN(privacy::ReservedSteps steps, benchSteps(folder, kRepeats));
     const auto key = core::StreamKey::fresh();
     dpsgd::Optimiser optimiser(trained, {.total_steps = 100});
     dpsgd::Clipper clipper(trained, privacy::ClippingNorm::literal(0.01),
@@ -122,7 +106,7 @@ Result<Best> measure(const dpsgd::TrainedTensors& trained)
         best.stream = std::min(best.stream, stream_seconds(optimiser, read));
         auto released = dpsgd::NoisyGradient::release(empty_sum(clipper), steps.take(), key);
         std::optional<Error> error;
-        best.update = std::min(best.update, seconds_of([&] {
+        best.update = std::min(best.update, secondsOf([&] {
                                    const auto report = optimiser.step(std::move(released));
                                    if (!report) error = report.error();
                                }));
