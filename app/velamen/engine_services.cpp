@@ -23,11 +23,11 @@ Result<ui::KeySuggestion> suggestKeys(const fs::path& source)
 {
     VELAMEN_ASSIGN(const auto opened, data::Source::open(source));
     ui::KeySuggestion suggestion;
-    VELAMEN_ASSIGN(suggestion.columns, data::metadata_columns(*opened));
-    VELAMEN_ASSIGN(const auto found, data::suggested_keys(*opened));
-    if (found) {
-        suggestion.keys = found->keys;
-        suggestion.unit = found->unit;
+    VELAMEN_ASSIGN(data::OfferedKeys offered, data::offered_keys(*opened));
+    suggestion.columns = std::move(offered.columns);
+    if (offered.suggested) {
+        suggestion.keys = offered.suggested->keys;
+        suggestion.unit = offered.suggested->unit;
     }
     return suggestion;
 }

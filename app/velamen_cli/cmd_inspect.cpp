@@ -176,22 +176,22 @@ void showSuggestion(const std::filesystem::path& folder, const Output& output, i
 {
     const auto source = data::Source::open(folder);
     if (!source) return;
-    const auto suggested = data::suggested_keys(**source);
-    if (!suggested) {
-        output.line(
-            fmt::format("  note: metadata.csv is of no use: {}", suggested.error().message));
+    const auto offered = data::offered_keys(**source);
+    if (!offered) {
+        output.line(fmt::format("  note: metadata.csv is of no use: {}", offered.error().message));
         return;
     }
-    if (!*suggested) return;
+    const auto& suggested = offered->suggested;
+    if (!suggested) return;
     io::Json item = io::Json::object();
-    item["unit_key"] = (*suggested)->keys.unit;
-    item["label_key"] = (*suggested)->keys.label;
-    item["unit"] = (*suggested)->unit;
+    item["unit_key"] = suggested->keys.unit;
+    item["label_key"] = suggested->keys.label;
+    item["unit"] = suggested->unit;
     json["suggested"] = item;
-    const bool isPlain = (*suggested)->keys.label == "folder";
+    const bool isPlain = suggested->keys.label == "folder";
     output.line(fmt::format("  to protect each {0} as a whole: --unit-key '{1}'{2}",
-                            (*suggested)->unit, (*suggested)->keys.unit,
-                            isPlain ? "" : " --label-key '" + (*suggested)->keys.label + "'"));
+                            suggested->unit, suggested->keys.unit,
+                            isPlain ? "" : " --label-key '" + suggested->keys.label + "'"));
 }
 
 struct ScanRequest {

@@ -84,10 +84,11 @@ struct Inspection : SelectionCounts {
 Result<Inspection> inspect(const std::filesystem::path& folder, const std::string& selection,
                            bool skip_dead = true, bool train_conditioner = true);
 
-/// The counts of inspect() alone, from the headers of the weights: at once at any size.
+/// The counts of inspect() alone, from the headers of the weights: at once at any size. `classes`:
+/// so many classes and the null class have a row in the table; 0: those of the checkpoint.
 Result<SelectionCounts> count_selection(const std::filesystem::path& folder,
                                         const std::string& selection, bool skip_dead = true,
-                                        bool train_conditioner = true);
+                                        bool train_conditioner = true, std::int64_t classes = 0);
 
 /// Names ("unet/<key>", "class_embedder/<key>") of the tensors that training `selection` changes:
 /// under "lora" the weights that factors are folded into. InvalidArgument for a selection that

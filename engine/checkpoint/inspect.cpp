@@ -226,7 +226,7 @@ Result<Inspection> inspect(const std::filesystem::path& folder, const std::strin
 
 Result<SelectionCounts> count_selection(const std::filesystem::path& folder,
                                         const std::string& selection, bool skip_dead,
-                                        bool train_conditioner)
+                                        bool train_conditioner, std::int64_t classes)
 {
     return guarded("counting in " + folder.string(), [&]() -> Result<SelectionCounts> {
         std::vector<nn::NamedShape> shapes;
@@ -234,6 +234,15 @@ Result<SelectionCounts> count_selection(const std::filesystem::path& folder,
             VELAMEN_ASSIGN(const io::SafetensorsFile file, open_weights(folder, part));
             add_shapes(part, file, shapes);
         }
+        if (classes > 0)
+            for (nn::NamedShape& one : shapes)
+                if (one.name.starts_with(kEmbedderPrefix)) {
+                    if (one.shape.size() != 2)
+                        return fail(ErrorCode::Corrupt,
+                                    "the class table of the checkpoint is not one matrix",
+                                    "use another copy of the checkpoint");
+                    one.shape.front() = classes + 1;
+                }
         return counts_of(shapes, {selection, skip_dead, train_conditioner});
     });
 }

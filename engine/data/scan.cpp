@@ -319,32 +319,21 @@ Result<Manifest> Source::scan(const ScanOptions& options, std::stop_token stop,
     return Scan(*this, options).run(stop, progress);
 }
 
-Result<std::vector<std::string>> metadata_columns(Source& source)
+Result<OfferedKeys> offered_keys(Source& source)
 {
     std::vector<Problem> problems;
     VELAMEN_ASSIGN(auto names, source.list({}, problems));
     const Listing listing = listed(std::move(names), source.is_zip());
     VELAMEN_ASSIGN(const auto metadata, find_metadata(source, listing));
-    std::vector<std::string> columns;
-    const std::size_t count = metadata ? metadata->table().columns() : 0;
-    for (std::size_t i = 0; i < count; ++i)
-        if (metadata->table().name(i) != kFileColumn)
-            columns.emplace_back(metadata->table().name(i));
-    return columns;
-}
-
-Result<std::optional<SuggestedKeys>> suggested_keys(Source& source)
-{
-    std::vector<Problem> problems;
-    VELAMEN_ASSIGN(auto names, source.list({}, problems));
-    const Listing listing = listed(std::move(names), source.is_zip());
-    VELAMEN_ASSIGN(const auto metadata, find_metadata(source, listing));
-    if (!metadata) return std::optional<SuggestedKeys>();
+    OfferedKeys offered;
+    if (!metadata) return offered;
     const Table& table = metadata->table();
+    for (std::size_t i = 0; i < table.columns(); ++i)
+        if (table.name(i) != kFileColumn) offered.columns.emplace_back(table.name(i));
     const auto unit =
         column_of(table, {"patient", "patient_id", "patientid", "subject", "subject_id"});
-    if (!unit) return std::optional<SuggestedKeys>();
-    SuggestedKeys suggested;
+    if (!unit) return offered;
+    SuggestedKeys& suggested = offered.suggested.emplace();
     suggested.keys.unit = "column:" + *unit;
     suggested.unit = unit_name_of(suggested.keys);
     const bool has_folders = std::ranges::any_of(listing.names, [&](const std::string& name) {
@@ -352,7 +341,7 @@ Result<std::optional<SuggestedKeys>> suggested_keys(Source& source)
     });
     if (const auto label = column_of(table, {"class", "label", "diagnosis"}); label && !has_folders)
         suggested.keys.label = "column:" + *label;
-    return std::optional(std::move(suggested));
+    return offered;
 }
 
 } // namespace velamen::data

@@ -120,19 +120,21 @@ private:
     bool is_zip_;
 };
 
-/// Keys that a source offers, and what its units are then.
+/// Keys that look right, and what their units are.
 struct SuggestedKeys {
     Keys keys;
     std::string unit; ///< "patient", "subject"
 };
 
-/// By the names of the columns of metadata.csv alone: a column patient, patient_id, subject or
-/// subject_id, in any capitals. Nothing where there is none. Errors as those of a scan by column.
-Result<std::optional<SuggestedKeys>> suggested_keys(Source& source);
+/// What metadata.csv offers; nothing where there is none.
+struct OfferedKeys {
+    std::vector<std::string> columns; ///< but that of the file names
+    /// Where a column is called patient, patient_id, subject or subject_id, in any capitals.
+    std::optional<SuggestedKeys> suggested;
+};
 
-/// Columns of metadata.csv but that of the file names; none where there is no table. Errors as
-/// above.
-Result<std::vector<std::string>> metadata_columns(Source& source);
+/// By the names of the columns alone. Errors as those of a scan by column.
+Result<OfferedKeys> offered_keys(Source& source);
 
 /// The image of that name, cut and scaled to `target`.
 Result<image::Image> load(Source& source, const std::string& name, const image::Target& target);

@@ -11,9 +11,6 @@ namespace velamen::dpsgd {
 
 namespace {
 
-/// Elements of one block of formed gradients (16 MiB).
-constexpr std::int64_t kFormedElements = std::int64_t{1} << 22;
-
 /// squared[u - first] += ||gradient of unit u||^2, formed. A tensor that was used several times has
 /// one gradient: the sum over its uses, taken before the norm.
 void add_formed_norms(std::span<const TapeUse> uses, std::int64_t elements, std::int64_t units,

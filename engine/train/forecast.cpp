@@ -7,7 +7,6 @@
 #include <chrono>
 
 #include "engine/checkpoint/checkpoint.h"
-#include "engine/checkpoint/folder.h"
 #include "engine/core/random.h"
 #include "engine/dpsgd/clipper.h"
 #include "engine/privacy/composition.h"
@@ -40,19 +39,6 @@ Result<> add_warm_start(Forecast& f, const PrivacyPlan& p, privacy::Delta delta)
     return {};
 }
 
-/// Parameters by which the run's class table, one row a class and one for none, exceeds the
-/// checkpoint's.
-Result<std::int64_t> table_growth(const TrainingPlan& plan)
-{
-    VELAMEN_ASSIGN(const io::SafetensorsFile file,
-                   checkpoint::open_weights(plan.checkpoint, checkpoint::kClassEmbedder));
-    if (file.tensors().size() != 1 || file.tensors().front().shape.size() != 2)
-        return fail(ErrorCode::Corrupt, "the class table of the checkpoint is not one matrix",
-                    "use another copy of the checkpoint");
-    const auto& shape = file.tensors().front().shape; // [rows, width]
-    return (static_cast<std::int64_t>(plan.classes.size()) + 1 - shape[0]) * shape[1];
-}
-
 } // namespace
 
 Result<Forecast> forecast(const TrainingPlan& plan)
@@ -74,10 +60,10 @@ Result<Forecast> forecast(const TrainingPlan& plan)
     VELAMEN_TRY(add_warm_start(f, p, delta));
     VELAMEN_ASSIGN(const auto found,
                    checkpoint::count_selection(plan.checkpoint, plan.selection, plan.skip_dead,
-                                               plan.train_conditioner));
-    VELAMEN_ASSIGN(const std::int64_t more, table_growth(plan));
-    f.trained_parameters = found.trained_parameters + (plan.train_conditioner ? more : 0);
-    f.total_parameters = found.total_parameters + more;
+                                               plan.train_conditioner,
+                                               static_cast<std::int64_t>(plan.classes.size())));
+    f.trained_parameters = found.trained_parameters;
+    f.total_parameters = found.total_parameters;
     return f;
 }
 

@@ -10,6 +10,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "engine/dpsgd/grad_rules/record.h"
+#include "engine/nn/layers/optional_of.h"
 
 namespace velamen::dpsgd {
 
@@ -30,12 +31,6 @@ inline Report load_report(torch::autograd::AutogradContext* context)
 {
     return {reinterpret_cast<GradTape*>(context->saved_data["tape"].toInt()),
             {context->saved_data["weight"].toInt(), context->saved_data["bias"].toInt()}};
-}
-
-/// A custom function does not take an undefined tensor.
-inline std::optional<at::Tensor> optional_bias(const at::Tensor& bias)
-{
-    return bias.defined() ? std::optional(bias) : std::nullopt;
 }
 
 /// A parameter of a norm in the type with which torch keeps mean and deviation in fp32 when the

@@ -91,8 +91,7 @@ public:
     }
 
 private:
-    /// [rows, D, L] of all rows of a unit, side by side  ->  [count, tokens of a
-    /// unit, D]
+    /// [rows, D, L] of all rows of a unit, side by side  ->  [count, tokens of a unit, D]
     static at::Tensor tokens(const at::Tensor& x, std::int64_t rows_per_unit)
     {
         if (rows_per_unit == 1) return x.transpose(1, 2);
@@ -171,7 +170,7 @@ at::Tensor taped_conv2d(GradTape& tape, Slots slots, const at::Tensor& x, const 
         && padding == Extent{0, 0})
         return nn::map_of(taped_linear(tape, slots, nn::tokens_of(x), weight, bias), x.size(2),
                           x.size(3));
-    return ConvFunction::apply(x, weight, optional_bias(bias), stride, padding,
+    return ConvFunction::apply(x, weight, nn::optional_of(bias), stride, padding,
                                Report{&tape, slots});
 }
 

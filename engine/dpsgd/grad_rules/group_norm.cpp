@@ -73,7 +73,7 @@ struct GroupNormFunction : torch::autograd::Function<GroupNormFunction> {
 at::Tensor taped_group_norm(GradTape& tape, Slots slots, const at::Tensor& x, std::int64_t groups,
                             const at::Tensor& weight, const at::Tensor& bias, double eps)
 {
-    return GroupNormFunction::apply(x, groups, weight, optional_bias(bias), eps,
+    return GroupNormFunction::apply(x, groups, weight, nn::optional_of(bias), eps,
                                     Report{&tape, slots});
 }
 

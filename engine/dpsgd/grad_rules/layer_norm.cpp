@@ -59,7 +59,7 @@ struct LayerNormFunction : torch::autograd::Function<LayerNormFunction> {
 at::Tensor taped_layer_norm(GradTape& tape, Slots slots, const at::Tensor& x,
                             const at::Tensor& weight, const at::Tensor& bias, double eps)
 {
-    return LayerNormFunction::apply(x, weight, optional_bias(bias), eps, Report{&tape, slots});
+    return LayerNormFunction::apply(x, weight, nn::optional_of(bias), eps, Report{&tape, slots});
 }
 
 } // namespace velamen::dpsgd

@@ -18,8 +18,8 @@ namespace velamen::dpsgd {
 
 namespace {
 
-/// A gradient that is formed for its norm is kept for the sum when it is not
-/// larger than what it is formed from.
+/// A gradient that is formed for its norm is kept for the sum when it is not larger than what it is
+/// formed from.
 bool is_kept_formed(const at::Tensor& a, const at::Tensor& g)
 {
     const std::int64_t tokens = a.size(1), d = a.size(2), p = g.size(2);
@@ -103,8 +103,7 @@ private:
         return x.to(at::kFloat).reshape({units, -1, x.size(-1)});
     }
 
-    /// Rows of activations and of gradients, the narrower of them scaled by its
-    /// unit's factor.
+    /// Rows of activations and of gradients, the narrower of them scaled by its unit's factor.
     std::pair<at::Tensor, at::Tensor> weighted_factors(const at::Tensor& factors) const
     {
         const std::int64_t units = factors.size(0);
@@ -162,7 +161,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
 at::Tensor taped_linear(GradTape& tape, Slots slots, const at::Tensor& x, const at::Tensor& weight,
                         const at::Tensor& bias)
 {
-    return LinearFunction::apply(x, weight, optional_bias(bias), Report{&tape, slots});
+    return LinearFunction::apply(x, weight, nn::optional_of(bias), Report{&tape, slots});
 }
 
 } // namespace velamen::dpsgd

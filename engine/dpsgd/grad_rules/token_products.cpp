@@ -14,9 +14,6 @@ namespace {
 
 /// Below this share of ||a||^2 ||g||^2 the sum of the Gram product has cancelled too much for fp32.
 constexpr double kCancellation = 1e-4;
-/// Elements of one block of formed gradients (16 MiB).
-constexpr std::int64_t kFormedElements = std::int64_t{1} << 22;
-
 at::Tensor formed_squared_norms(const at::Tensor& a, const at::Tensor& g)
 {
     const std::int64_t units = a.size(0);

@@ -13,6 +13,9 @@
 
 namespace velamen::dpsgd {
 
+/// Elements of one block of formed gradients (16 MiB).
+inline constexpr std::int64_t kFormedElements = std::int64_t{1} << 22;
+
 /// How norms are found. Both ways are exact; tests force one.
 enum class NormPath { Cheaper, Gram, Instantiate };
 

@@ -7,6 +7,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "engine/nn/layers/optional_of.h"
+
 namespace velamen::nn {
 
 namespace {
@@ -15,12 +17,6 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 bool records(const at::Tensor& x) { return at::GradMode::is_enabled() && x.requires_grad(); }
-
-/// A custom function does not take an undefined tensor.
-std::optional<at::Tensor> optional_of(const at::Tensor& tensor)
-{
-    return tensor.defined() ? std::optional(tensor) : std::nullopt;
-}
 
 struct ConvFunction : torch::autograd::Function<ConvFunction> {
     static at::Tensor forward(AutogradContext* context, const at::Tensor& x,

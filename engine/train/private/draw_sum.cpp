@@ -89,8 +89,7 @@ Result<> DrawSum::pass_in_parts(const Rows& rows, bool is_padding)
     const std::int64_t all = rows.latents.size(0);
     for (std::int64_t first = 0; first < all; first += pass_rows_) {
         const std::int64_t count = std::min(pass_rows_, all - first);
-        const auto of = [&](const at::Tensor& whole) { return whole.narrow(0, first, count); };
-        const Rows part{of(rows.latents), of(rows.noise), of(rows.times), of(rows.classes)};
+        const Rows part = rows.part(first, count);
         if (is_padding) {
             const at::Tensor losses = model_.forward_backward(part, count);
             VELAMEN_TRY(clipper_.add(model_.tape(), {.units = 1, .padded = 1}, losses));

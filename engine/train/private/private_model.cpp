@@ -23,6 +23,12 @@
 
 namespace velamen::train {
 
+Rows Rows::part(std::int64_t first, std::int64_t count) const
+{
+    return {latents.narrow(0, first, count), noise.narrow(0, first, count),
+            times.narrow(0, first, count), classes.narrow(0, first, count)};
+}
+
 Rows random_rows(checkpoint::Checkpoint& checkpoint, std::int64_t rows, std::uint64_t seed)
 {
     const auto& unet = checkpoint.unet().config();
@@ -61,7 +67,8 @@ Result<checkpoint::NamedTensorList> trainable_tensors(checkpoint::Checkpoint& ch
     }
     const std::set<std::string> names(changed.begin(), changed.end());
     for (const auto& [name, tensor] : checkpoint::named_tensors(checkpoint))
-        if (names.contains(name) && !(selection.is_lora() && name.starts_with("unet/")))
+        if (names.contains(name)
+            && !(selection.is_lora() && name.starts_with(checkpoint::kUNetPrefix)))
             out.emplace_back(name, tensor);
     return out;
 }
@@ -86,7 +93,7 @@ Result<std::unique_ptr<PrivateModel>> PrivateModel::create(const TrainingPlan& p
         tensor.set_requires_grad(true);
         model->trained_.push_back(
             {name, tensor,
-             name.starts_with("class_embedder/") ? plan.optimiser.embedding_scale : 1.0});
+             name.starts_with(checkpoint::kEmbedderPrefix) ? plan.optimiser.embedding_scale : 1.0});
         if (checkpoint::is_dead_under_one_token(name)) dead.push_back(name);
     }
     VELAMEN_TRY(dpsgd::check_trained(model->trained_));

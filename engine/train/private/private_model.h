@@ -27,6 +27,9 @@ struct Rows {
     at::Tensor noise;   // fp32 [R, C, H, W], standard normal
     at::Tensor times;   // int64 [R], 0 ... T-1
     at::Tensor classes; // int64 [R], the null class where dropped
+
+    /// Rows first ... first + count - 1, sharing memory.
+    Rows part(std::int64_t first, std::int64_t count) const;
 };
 
 /// One thread. Not movable: layers hold the tape's address.
@@ -92,7 +95,7 @@ Result<std::vector<std::string>> changed_tensors(checkpoint::Checkpoint& checkpo
 /// The clipper that a plan asks for.
 Result<dpsgd::Clipper> make_clipper(const TrainingPlan& plan, dpsgd::TrainedTensors trained);
 
-/// Whether this CPU computes with bfloat16 (AVX512-BF16 or AMX): without, fp32 is faster.
+/// Whether this CPU computes with bfloat16 (AVX512-BF16): without, fp32 is faster.
 bool has_bf16_units();
 
 /// Public random rows of the right shape, for dry runs and forecasts.

@@ -93,9 +93,7 @@ try {
     }
     for (std::int64_t first = 0; first < size_; first += rows_per_pass) {
         const std::int64_t count = std::min(rows_per_pass, size_ - first);
-        const auto part = [&](const at::Tensor& whole) { return whole.narrow(0, first, count); };
-        const auto loss = model.public_loss(
-            {part(rows.latents), part(rows.noise), part(rows.times), part(rows.classes)});
+        const auto loss = model.public_loss(rows.part(first, count));
         const auto gradients = torch::autograd::grad({loss}, tensors, {}, {}, false, true);
         for (std::size_t i = 0; i < sums.size(); ++i)
             if (gradients[i].defined())

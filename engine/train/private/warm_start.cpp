@@ -8,6 +8,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "engine/checkpoint/blocks.h"
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/diffusion/schedule.h"
 #include "engine/nn/autoencoder/model.h"
@@ -111,7 +112,7 @@ Result<> learn_class_moments(PrivateModel& model, const privacy::ClassMoments& m
                     model.checkpoint().schedule().num_train_timesteps(), model.null_class());
     NamedTensors table, rest;
     for (const auto& entry : model.trained())
-        (entry.name.starts_with("class_embedder/") ? table : rest)
+        (entry.name.starts_with(checkpoint::kEmbedderPrefix) ? table : rest)
             .emplace_back(entry.name, entry.tensor);
     const AdamWOptions options{.beta2 = 0.99, .weight_decay = 0.0};
     AdamW slow(rest, options), fast(table, options);

@@ -266,7 +266,7 @@ TEST(SuggestedKeys, ComeFromTheNamesOfColumns)
     write(dir.path() / "flat", {{"1.png", png(8)}});
     const auto suggest = [&](const char* where, const std::string& header) {
         EXPECT_TRUE(core::write_file(dir.path() / where / "metadata.csv", header + "\n"));
-        return suggested_keys(**Source::open(dir.path() / where)).value();
+        return offered_keys(**Source::open(dir.path() / where)).value().suggested;
     };
     const auto keys = suggest("folders", "file_name,class,Patient_ID");
     ASSERT_TRUE(keys);
@@ -277,7 +277,7 @@ TEST(SuggestedKeys, ComeFromTheNamesOfColumns)
     EXPECT_EQ(suggest("flat", "file_name,subject,patient")->keys.unit, "column:patient");
     EXPECT_FALSE(suggest("flat", "file_name,class"));
     std::filesystem::remove(dir.path() / "flat/metadata.csv");
-    EXPECT_FALSE(suggested_keys(**Source::open(dir.path() / "flat")).value());
+    EXPECT_FALSE(offered_keys(**Source::open(dir.path() / "flat")).value().suggested);
 }
 
 } // namespace
