@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// One group of the noise stream, kNoiseLanes ChaCha20 blocks side by side: the inner part of the
-// CPU kernels that make noise. Forced inline, so that each caller's clone compiles it for its own
+// The noise stream group by group, kVector ChaCha20 blocks side by side: the inner part of the CPU
+// kernels that make noise. Forced inline, so that each caller's clone compiles it for its own
 // instruction set.
 
 #pragma once
@@ -18,8 +18,8 @@
 
 namespace velamen::kernels::cpu {
 
-inline constexpr std::size_t kVector = 8;             // blocks that one ChaCha20 call makes
-using Words [[gnu::vector_size(32)]] = std::uint32_t; // one word of eight blocks
+template <std::size_t kVector>
+using Words [[gnu::vector_size(4 * kVector)]] = std::uint32_t; // one word of so many blocks
 using Bytes [[gnu::vector_size(32)]] = std::uint8_t;
 
 /// Key, nonce and constants as words; the counter is filled in per call. Leaves no key behind.
@@ -40,72 +40,101 @@ struct ChaChaState {
     }
 };
 
-// Rotations by whole bytes are one shuffle; GCC would make three instructions of the shifts.
-[[gnu::always_inline]] inline void rotate_left_16(Words& x)
+template <int kBits, class Word>
+[[gnu::always_inline]] inline void rotate_left(Word& x)
 {
-    const auto b = reinterpret_cast<Bytes>(x);
-    x = reinterpret_cast<Words>(__builtin_shufflevector(b, b, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9,
-                                                        14, 15, 12, 13, 18, 19, 16, 17, 22, 23, 20,
-                                                        21, 26, 27, 24, 25, 30, 31, 28, 29));
+    x = (x << kBits) | (x >> (32 - kBits)); // one instruction where vectors have 512 bits
 }
 
-[[gnu::always_inline]] inline void rotate_left_8(Words& x)
+// With 256 bits and less, rotations by whole bytes are one shuffle instead of three instructions.
+template <>
+[[gnu::always_inline]] inline void rotate_left<16>(Words<8>& x)
 {
     const auto b = reinterpret_cast<Bytes>(x);
-    x = reinterpret_cast<Words>(__builtin_shufflevector(b, b, 3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10,
-                                                        15, 12, 13, 14, 19, 16, 17, 18, 23, 20, 21,
-                                                        22, 27, 24, 25, 26, 31, 28, 29, 30));
+    x = reinterpret_cast<Words<8>>(
+        __builtin_shufflevector(b, b, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13, 18, 19,
+                                16, 17, 22, 23, 20, 21, 26, 27, 24, 25, 30, 31, 28, 29));
 }
 
-/// Two quarter rounds at once: as many as the sixteen vector registers of x86 have room for.
-[[gnu::always_inline]] inline void quarter_rounds(Words& a, Words& b, Words& c, Words& d, Words& e,
-                                                  Words& f, Words& g, Words& h)
+template <>
+[[gnu::always_inline]] inline void rotate_left<8>(Words<8>& x)
+{
+    const auto b = reinterpret_cast<Bytes>(x);
+    x = reinterpret_cast<Words<8>>(
+        __builtin_shufflevector(b, b, 3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14, 19, 16,
+                                17, 18, 23, 20, 21, 22, 27, 24, 25, 26, 31, 28, 29, 30));
+}
+
+/// Two quarter rounds at once: as many as sixteen vector registers have room for.
+template <class Word>
+[[gnu::always_inline]] inline void quarter_rounds(Word& a, Word& b, Word& c, Word& d, Word& e,
+                                                  Word& f, Word& g, Word& h)
 {
     a += b, e += f;
     d ^= a, h ^= e;
-    rotate_left_16(d), rotate_left_16(h);
+    rotate_left<16>(d), rotate_left<16>(h);
     c += d, g += h;
     b ^= c, f ^= g;
-    b = (b << 12) | (b >> 20), f = (f << 12) | (f >> 20);
+    rotate_left<12>(b), rotate_left<12>(f);
     a += b, e += f;
     d ^= a, h ^= e;
-    rotate_left_8(d), rotate_left_8(h);
+    rotate_left<8>(d), rotate_left<8>(h);
     c += d, g += h;
     b ^= c, f ^= g;
-    b = (b << 7) | (b >> 25), f = (f << 7) | (f >> 25);
+    rotate_left<7>(b), rotate_left<7>(f);
 }
 
 /// Double rounds of a block.
 inline constexpr std::size_t kRounds = 10;
 
-/// out[w * kNoiseLanes + i] = word w of block counter + i, i < kVector. Calls between(round) in
-/// each double round.
-template <class Between>
+/// out[w * kNoiseLanes + i] = word w of block counter + i, i < kChains kVector. The chains are
+/// independent of each other: with registers for two, neither waits for the other's latencies.
+/// Calls between(round) in each double round.
+template <std::size_t kVector, std::size_t kChains, class Between>
 [[gnu::always_inline]] inline void chacha_blocks(const ChaChaState& state, std::uint32_t counter,
                                                  std::uint32_t* out, const Between& between)
 {
-    constexpr Words kNumbers{0, 1, 2, 3, 4, 5, 6, 7};
-    Words start[16] = {}; // GCC 12 takes the lines below for uses of what is not set
+    using Word = Words<kVector>;
+    Word counters = Word{} + counter;
 #pragma GCC unroll 16
-    for (std::size_t w = 0; w < 16; ++w)
-        start[w] = Words{} + state.words[w];
-    start[12] = kNumbers + counter;
-    Words x[16] = {};
+    for (std::size_t lane = 0; lane < kVector; ++lane)
+        counters[lane] += static_cast<std::uint32_t>(lane);
+    const auto add_start = [&](Word & to, std::size_t chain, std::size_t w)
+        __attribute__((always_inline))
+    {
+        if (w == 12)
+            to += counters + static_cast<std::uint32_t>(chain * kVector);
+        else
+            to += state.words[w];
+    };
+    Word x[kChains][16] = {}; // GCC 12 takes the lines below for uses of what is not set
+#pragma GCC unroll 2
+    for (std::size_t chain = 0; chain < kChains; ++chain)
 #pragma GCC unroll 16
-    for (std::size_t w = 0; w < 16; ++w)
-        x[w] = start[w];
+        for (std::size_t w = 0; w < 16; ++w)
+            add_start(x[chain][w], chain, w);
     for (std::size_t round = 0; round < kRounds; ++round) {
         between(round);
-        quarter_rounds(x[0], x[4], x[8], x[12], x[1], x[5], x[9], x[13]);
-        quarter_rounds(x[2], x[6], x[10], x[14], x[3], x[7], x[11], x[15]);
-        quarter_rounds(x[0], x[5], x[10], x[15], x[1], x[6], x[11], x[12]);
-        quarter_rounds(x[2], x[7], x[8], x[13], x[3], x[4], x[9], x[14]);
+#pragma GCC unroll 2
+        for (auto& y : x)
+            quarter_rounds(y[0], y[4], y[8], y[12], y[1], y[5], y[9], y[13]);
+#pragma GCC unroll 2
+        for (auto& y : x)
+            quarter_rounds(y[2], y[6], y[10], y[14], y[3], y[7], y[11], y[15]);
+#pragma GCC unroll 2
+        for (auto& y : x)
+            quarter_rounds(y[0], y[5], y[10], y[15], y[1], y[6], y[11], y[12]);
+#pragma GCC unroll 2
+        for (auto& y : x)
+            quarter_rounds(y[2], y[7], y[8], y[13], y[3], y[4], y[9], y[14]);
     }
+#pragma GCC unroll 2
+    for (std::size_t chain = 0; chain < kChains; ++chain)
 #pragma GCC unroll 16
-    for (std::size_t w = 0; w < 16; ++w) {
-        x[w] += start[w];
-        std::memcpy(out + w * kNoiseLanes, &x[w], sizeof x[w]);
-    }
+        for (std::size_t w = 0; w < 16; ++w) {
+            add_start(x[chain][w], chain, w);
+            std::memcpy(out + w * kNoiseLanes + chain * kVector, &x[chain][w], sizeof(Word));
+        }
 }
 
 /// -2 ln u for u = (a + 1/2) 2^-32, in float with full relative precision also where u is near 1.
@@ -162,21 +191,30 @@ template <class Between>
 void refine_tail(const ChaChaState& state, std::uint32_t first_block,
                  const std::uint32_t (&words)[kNoiseGroup], float (&out)[kNoiseGroup]);
 
+/// With 512 bits there are 32 registers: room for two chains.
+template <std::size_t kVector>
+inline constexpr std::size_t kChains = kVector == 16 ? 2 : 1;
+
 /// How many times normals_of_group() calls `between`.
-inline constexpr std::size_t kPauses = kRounds * kNoiseLanes / kVector;
+template <std::size_t kVector>
+inline constexpr std::size_t kPauses = kRounds* kNoiseLanes / (kVector * kChains<kVector>);
 
 /// All normals of a group, in stream order. Calls between(i), i < kPauses, at even distances: for
 /// memory that is to be asked for while the cipher computes.
-template <class Between>
+template <std::size_t kVector, class Between>
 [[gnu::always_inline]] inline void normals_of_group(const ChaChaState& state, std::uint64_t group,
                                                     float (&out)[kNoiseGroup],
                                                     const Between& between)
 {
     const auto first_block = static_cast<std::uint32_t>(group * kNoiseLanes);
     alignas(64) std::uint32_t words[kNoiseGroup];
-    for (std::uint32_t lane = 0; lane < kNoiseLanes; lane += kVector)
-        chacha_blocks(state, first_block + lane, words + lane,
-                      [&](std::size_t round) { between(lane / kVector * kRounds + round); });
+    constexpr std::uint32_t kBlocks = kVector * kChains<kVector>;
+    for (std::uint32_t lane = 0; lane < kNoiseLanes; lane += kBlocks)
+        chacha_blocks<kVector, kChains<kVector>>(
+            state, first_block + lane,
+            words + lane, [&](std::size_t round) __attribute__((always_inline)) {
+                between(lane / kBlocks * kRounds + round);
+            });
     std::uint32_t least = kRefinedBelow;
     for (std::size_t at = 0; at < kNoiseGroup; at += 2 * kNoiseLanes)
         for (std::size_t lane = 0; lane < kNoiseLanes; ++lane) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// One group of the noise stream after another: its normals and its gradient stay in the first cache
-// while the group's parts of the arrays, asked for one group ahead, pass through.
+// A few normals of the noise stream after another: they and their gradient stay in registers and
+// the first cache while their parts of the arrays, asked for ahead, pass through.
 
 #include "kernels/api/private_update.h"
 
@@ -11,12 +11,14 @@
 #include "kernels/api/update_factors.h"
 #include "kernels/cpu/loop.h"
 #include "kernels/cpu/noise_lanes.h"
+#include "kernels/cpu/wide.h"
 
 namespace velamen::kernels::cpu {
 
 namespace {
 
-using FloatLanes [[gnu::vector_size(32)]] = float;
+template <std::size_t kVector>
+using FloatLanes [[gnu::vector_size(4 * kVector)]] = float;
 
 /// noise: standard normals in, (sum + noise) / batch out.
 [[gnu::always_inline]] inline void form_gradient(const PrivateUpdate& job, std::size_t from,
@@ -30,21 +32,22 @@ using FloatLanes [[gnu::vector_size(32)]] = float;
 }
 
 /// Of at most a group: sums in float within a lane, in double between lanes.
+template <std::size_t kVector>
 [[gnu::always_inline]] inline double squared_norm(const float* values, std::size_t count)
 {
     constexpr std::size_t kSums = 4; // side by side, or each addition waits for the one before
-    FloatLanes sums[kSums] = {};
+    FloatLanes<kVector> sums[kSums] = {};
     std::size_t at = 0;
     for (; at + kSums * kVector <= count; at += kSums * kVector)
         for (std::size_t i = 0; i < kSums; ++i) {
-            FloatLanes part;
+            FloatLanes<kVector> part;
             std::memcpy(&part, values + at + i * kVector, sizeof part);
             sums[i] += part * part;
         }
-    const FloatLanes lanes = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    const FloatLanes<kVector> lanes = (sums[0] + sums[1]) + (sums[2] + sums[3]);
     double total = 0.0;
     for (std::size_t lane = 0; lane < kVector; ++lane)
-        total += lanes[lane];
+        total += static_cast<double>(lanes[lane]);
     for (; at < count; ++at)
         total += static_cast<double>(values[at]) * values[at];
     return total;
@@ -119,7 +122,6 @@ using FloatLanes [[gnu::vector_size(32)]] = float;
 }
 
 constexpr std::size_t kLine = 64 / sizeof(float); // elements
-static_assert(kNoiseGroup / kLine <= kPauses);
 
 /// Asks for a line of every array, where there is one.
 [[gnu::always_inline]] inline void ask_for(const PrivateUpdate& job, std::size_t at)
@@ -133,11 +135,10 @@ static_assert(kNoiseGroup / kLine <= kPauses);
     if (!job.public_gradient.empty()) __builtin_prefetch(job.public_gradient.data() + at);
 }
 
-} // namespace
-
-VELAMEN_KERNEL_CLONES
-void run_update(const PrivateUpdate& job, const ChaChaState& state, const UpdateFactors& factors,
-                double& squared, std::uint64_t& moved)
+template <std::size_t kVector>
+[[gnu::always_inline]] inline void update(const PrivateUpdate& job, const ChaChaState& state,
+                                          const UpdateFactors& factors, double& squared,
+                                          std::uint64_t& moved)
 {
     alignas(64) float noise[kNoiseGroup];
     const std::size_t count = job.sum.size();
@@ -146,16 +147,21 @@ void run_update(const PrivateUpdate& job, const ChaChaState& state, const Update
         const std::uint64_t position = job.first + done;
         const std::size_t skip = static_cast<std::size_t>(position % kNoiseGroup);
         const std::size_t take = std::min(count - done, kNoiseGroup - skip);
-        const auto ask_for_next = [&](std::size_t pause) {
-            if (pause * kLine < kNoiseGroup) ask_for(job, done + take + pause * kLine);
+        const auto ask_for_next = [&](std::size_t pause) __attribute__((always_inline))
+        {
+            constexpr std::size_t kLines = kNoiseGroup / kLine;
+            constexpr std::size_t kAtOnce = (kLines - 1) / kPauses<kVector> + 1;
+            if (pause * kAtOnce >= kLines) return;
+            for (std::size_t i = 0; i < kAtOnce; ++i)
+                ask_for(job, done + take + (pause * kAtOnce + i) * kLine);
         };
         if (job.noise_stddev != 0.0F)
-            normals_of_group(state, position / kNoiseGroup, noise, ask_for_next);
+            normals_of_group<kVector>(state, position / kNoiseGroup, noise, ask_for_next);
         else
             std::fill(noise, noise + kNoiseGroup, 0.0F);
         float* const gradient = noise + skip;
         form_gradient(job, done, take, gradient);
-        squared += squared_norm(gradient, take);
+        squared += squared_norm<kVector>(gradient, take);
         if (!job.public_gradient.empty()) add_public(job, done, take, gradient);
         moved += job.step.rule == UpdateRule::Adam ? adam(job, factors, done, take, gradient)
                                                    : momentum(job, factors, done, take, gradient);
@@ -164,12 +170,29 @@ void run_update(const PrivateUpdate& job, const ChaChaState& state, const Update
     }
 }
 
+} // namespace
+
+VELAMEN_KERNEL_CLONES
+void run_update(const PrivateUpdate& job, const ChaChaState& state, const UpdateFactors& factors,
+                double& squared, std::uint64_t& moved)
+{
+    update<8>(job, state, factors, squared, moved);
+}
+
+VELAMEN_WIDE_CLONE
+void run_wide_update(const PrivateUpdate& job, const ChaChaState& state,
+                     const UpdateFactors& factors, double& squared, std::uint64_t& moved)
+{
+    update<16>(job, state, factors, squared, moved);
+}
+
 Status private_update(Stream, const PrivateUpdate& job) noexcept
 {
     if (!fits(job)) return Status::InvalidArgument;
     double squared = 0.0;
     std::uint64_t moved = 0;
-    run_update(job, ChaChaState(*job.id), factors_of(job.step), squared, moved);
+    const auto run = has_wide_vectors() ? run_wide_update : run_update;
+    run(job, ChaChaState(*job.id), factors_of(job.step), squared, moved);
     if (job.squared_norm != nullptr) *job.squared_norm += squared;
     if (job.moved != nullptr) *job.moved += moved;
     return Status::Ok;

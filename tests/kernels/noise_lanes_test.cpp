@@ -5,6 +5,8 @@
 
 #include "kernels/cpu/noise_lanes.h"
 
+#include <array>
+#include <span>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -59,6 +61,37 @@ TEST(NoiseLanes, PairsAreAccurateInEveryQuarter)
             ASSERT_NEAR(cosine, x, kBound * std::abs(x) + radius * 0x1p-50) << a << " " << c;
             ASSERT_NEAR(sine, y, kBound * std::abs(y) + radius * 0x1p-50) << a << " " << c;
         }
+}
+
+// Whichever width this machine chooses, the other one makes the same words.
+template <std::size_t kVector, std::size_t kChains>
+void expect_blocks_of_the_reference()
+{
+    NoiseStreamId id;
+    for (std::size_t i = 0; i < id.key.size(); ++i)
+        id.key[i] = static_cast<std::uint8_t>(7 * i + 1);
+    id.nonce[11] = 9;
+    constexpr std::uint32_t kFirst = 0xFFFFFFF0U - kVector; // and over the end of a byte
+    std::vector<std::uint32_t> words(kNoiseGroup);
+    std::size_t pauses = 0;
+    chacha_blocks<kVector, kChains>(ChaChaState(id), kFirst, words.data(),
+                                    [&](std::size_t round) { EXPECT_EQ(round, pauses++); });
+    EXPECT_EQ(pauses, kRounds);
+    for (std::uint32_t lane = 0; lane < kVector * kChains; ++lane) {
+        std::array<std::uint32_t, 16> block{};
+        reference::chacha20_block(
+            id, kFirst + lane,
+            std::span<std::uint8_t, 64>(reinterpret_cast<std::uint8_t*>(block.data()), 64));
+        for (std::size_t w = 0; w < 16; ++w)
+            ASSERT_EQ(words[w * kNoiseLanes + lane], block[w]) << w << " of block " << lane;
+    }
+}
+
+TEST(NoiseLanes, MakeTheBlocksOfTheReferenceAtEveryWidth)
+{
+    expect_blocks_of_the_reference<4, 1>();
+    expect_blocks_of_the_reference<8, 1>();
+    expect_blocks_of_the_reference<16, 2>();
 }
 
 } // namespace
