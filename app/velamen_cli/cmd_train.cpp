@@ -213,7 +213,7 @@ void addTrain(CLI::App& app, Context& context)
                    "Discrete noise on an integer grid, against attacks on floating-point noise; "
                    "slower, and epsilon is the Renyi bound");
     plan->add_option("--precision", p->request.precision,
-                     "fp32, or bf16 for weights and activations")
+                     "fp32, or bf16 for frozen weights and activations")
         ->capture_default_str();
     plan->add_option("--memory", p->request.memory_limit,
                      "GiB that the run may use: the micro-batch is found by dry runs");

@@ -2,7 +2,7 @@
 #
 # The dp-step benchmark against its references: velamen-cli's private step, PyTorch eager without
 # privacy (diffusers' UNet), Opacus with hooks and Opacus with ghost clipping, all attention-only and
-# fp32, from forward to (clipped) gradient sum. Rounds are interleaved, every measurement is a process
+# fp32 (Velamen in bf16 too), from forward to (clipped) gradient sum. Rounds are interleaved, every measurement is a process
 # of its own, and the minimum over all rounds is taken: single rounds on a shared machine mean little.
 #   dp_step.py VELAMEN_CLI [--configs mnist,cifar,sd256] [--methods ...] [--rounds 3] [--repeats 5]
 # Peak memory is the process's peak of one step (VmHWM after clear_refs), resident, weights included;
@@ -33,8 +33,9 @@ CONFIGS = {  # UNet2DConditionModel, context tokens, batch
                    attention_head_dim=8), 77, 1),
 }
 CLIP = 0.01
-METHODS = ("velamen", "pytorch", "hooks", "ghost")
+METHODS = ("velamen", "bf16", "pytorch", "hooks", "ghost")
 NAMES = {"velamen": "Velamen, private", "own": "Velamen, without privacy",
+         "bf16": "Velamen, private, bf16",
          "pytorch": "PyTorch eager, without privacy", "hooks": "Opacus, hooks",
          "ghost": "Opacus, ghost clipping"}
 
@@ -124,8 +125,10 @@ def reference(method, config, repeats):
 
 def measure(method, config, arguments):
     """One process; for velamen-cli its step without privacy as well."""
-    if method == "velamen":
-        command = [arguments.cli, "--json", "bench", "dp-step", "--config", config]
+    is_own = method in ("velamen", "bf16")
+    if is_own:
+        command = [arguments.cli, "--json", "bench", "dp-step", "--config", config,
+                   "--precision", "bf16" if method == "bf16" else "fp32"]
     else:
         command = [sys.executable, __file__, "--worker", method, "--configs", config,
                    "--repeats", str(arguments.repeats)]
@@ -135,9 +138,11 @@ def measure(method, config, arguments):
               file=sys.stderr)
         return {}
     answer = json.loads(run.stdout)
-    if method != "velamen":
+    if not is_own:
         return {method: answer}
     start = {"start_bytes": answer["start_bytes"]}
+    if method == "bf16":
+        return {"bf16": answer["private"] | start}
     return {"velamen": answer["private"] | start, "own": answer["non_private"] | start}
 
 
@@ -146,7 +151,7 @@ def table(config, best):
     lines = [f"{config}, batch {CONFIGS[config][2]}",
              f"{'':32}{'seconds':>9}{'ratio':>7}{'peak MB':>9}{'ratio':>7}{'above start':>13}"
              f"{'ratio':>7}"]
-    for method in ("velamen", "own", "pytorch", "hooks", "ghost"):
+    for method in ("velamen", "own", "bf16", "pytorch", "hooks", "ghost"):
         if method not in best:
             continue
         row = best[method]

@@ -17,6 +17,7 @@ import argparse
 import gzip
 import io
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -79,30 +80,33 @@ def frechet(a, b):
 
 
 def run(command):
-    """The last JSON object that a command prints, and its seconds."""
+    """What a command answers in JSON, or the last of its events, and its seconds."""
     start = time.time()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    seconds = time.time() - start
     if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))}: exit {done.returncode}\n" + "\n".join(lines[-2:]))
-    return (json.loads(lines[-1]) if lines else json.loads(done.stdout)), time.time() - start
+        sys.exit(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout[-500:]}")
+    try:
+        return json.loads(done.stdout), seconds
+    except json.JSONDecodeError:  # one object a line
+        return json.loads(done.stdout.splitlines()[-1]), seconds
 
 
 def one_run(options, folder, private, scorer, held_images, held_labels):
     cli = options.cli
+    os.environ["XDG_DATA_HOME"] = str(folder.absolute())  # a ledger of its own: not the user's, nor a parallel run's
     plan_file, name = folder / "plan.json", folder.name
     plan, _ = run([cli, "plan", options.checkpoint, private, "--out", plan_file, "--epsilon", options.epsilon,
                    "--delta", "1e-5", "--batch", options.batch, "--steps", options.steps, "--json", *options.plan])
     log = folder / "train.jsonl"
     start = time.time()
     with open(log, "w") as file:
-        trained = subprocess.run([cli, "train", plan_file, "--run", folder / "run", "--json"], stdout=file)
-    if trained.returncode != 0:
+        training = subprocess.Popen([cli, "train", plan_file, "--run", folder / "run", "--json"], stdout=file)
+        _, status, used = os.wait4(training.pid, 0)
+    if status != 0:
         sys.exit(f"training failed, see {log}")
     seconds = time.time() - start
-    events = [json.loads(line) for line in log.read_text().splitlines()]
-    done = events[-1]
-    speed = [e for e in events if e.get("event") == "progress" and e.get("phase") == "training"]
+    done = json.loads(log.read_text().splitlines()[-1])
     sampled, sampling = run([cli, "sample", done["checkpoint"], "--out", folder / "images", "--count",
                              str(options.images // 10), "--guidance", options.guidance, "--json"])
     count = sampled["images"] // 10
@@ -115,7 +119,7 @@ def one_run(options, folder, private, scorer, held_images, held_labels):
         "trained": plan["trained_parameters"], "accuracy": accuracy(model, held_images, held_labels),
         "frechet": frechet(features(scorer, images), features(scorer, held_images)),
         "train_seconds": seconds, "sample_seconds": sampling, "steps": done["steps"],
-        "gigabytes": speed[-1].get("gigabytes") if speed else None,
+        "train_gigabytes": used.ru_maxrss * 1024 / 1e9,
     }
     return result
 

@@ -132,9 +132,7 @@ PrivateModel::Prediction PrivateModel::predict(const Rows& rows)
     const auto& schedule = checkpoint_->schedule();
     const auto noisy = diffusion::add_noise(schedule, rows.latents, rows.noise, rows.times);
     const auto context = checkpoint_->class_embedder().forward(rows.classes); // [R, 1, D]
-    const auto made =
-        checkpoint_->unet().forward(noisy.to(dtype_), rows.times.to(torch::kFloat32), context);
-    return {made.to(torch::kFloat32),
+    return {checkpoint_->unet().forward(noisy, rows.times.to(torch::kFloat32), context),
             diffusion::target(schedule, rows.latents, rows.noise, rows.times)};
 }
 
@@ -168,9 +166,7 @@ at::Tensor PrivateModel::public_loss(const Rows& rows)
 
 void PrivateModel::set_precision(const std::string& precision)
 {
-    dtype_ = precision == "bf16" ? at::kBFloat16 : at::kFloat;
-    checkpoint_->unet().to(dtype_);
-    checkpoint_->class_embedder().to(dtype_);
+    if (precision == "bf16") checkpoint_->unet().use_bfloat16();
 }
 
 bool has_bf16_units()

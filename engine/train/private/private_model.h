@@ -62,9 +62,9 @@ public:
     /// reports to the tape.
     at::Tensor public_loss(const Rows& rows);
 
-    /// "bf16": weights and activations are bfloat16 from now on; losses, and what the tape's
-    /// records are summed into, stay fp32. An optimiser that was made before this keeps the fp32
-    /// weights as its masters.
+    /// "bf16": frozen weights and activations of the UNet are bfloat16 from now on; trained tensors,
+    /// norms, losses and sums stay fp32. Rounds the frozen weights for good: what is saved comes
+    /// from another copy.
     void set_precision(const std::string& precision);
 
     /// Watches everything that must not move.
@@ -85,7 +85,6 @@ private:
     dpsgd::TrainedTensors trained_;
     std::vector<std::string> names_, dead_;
     std::unique_ptr<dpsgd::GradTape> tape_;
-    at::ScalarType dtype_ = at::kFloat; // of weights and activations
 };
 
 /// Names of the tensors of the checkpoint that the plan changes.

@@ -168,7 +168,7 @@ Result<> PrivateSession::prepare()
 
     VELAMEN_ASSIGN(clipper_, make_clipper(plan_, model_->trained()));
     optimiser_.emplace(model_->trained(), optimiser_options(plan_));
-    model_->set_precision(plan_.precision); // the optimiser has its fp32 masters
+    model_->set_precision(plan_.precision);
     if (plan_.precision == "bf16" && !has_bf16_units())
         tell(Phase::Preparing, 0, 0, "this CPU has no bf16 units: a plan in fp32 would be faster");
     sampler_.emplace(static_cast<std::int64_t>(dataset_.units.size()), account_->event().rate);
