@@ -116,6 +116,9 @@ int runPlan(PlanOptions o, const Context& context)
                                 forecast->epsilon_warm_start, forecast->noise_without_warm_start));
     output.line(fmt::format("  trains {} of {} parameters", grouped(forecast->trained_parameters),
                             grouped(forecast->total_parameters)));
+    if (plan->memory_limit > 0.0)
+        output.line(fmt::format("  {} units a pass, within {:.2f} GiB", plan->micro_batch,
+                                plan->memory_limit));
     if (forecast->seconds > 0.0)
         output.line(
             fmt::format("  about {}, {:.1f} GB", duration(forecast->seconds), forecast->gigabytes));

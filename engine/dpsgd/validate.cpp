@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -13,8 +12,6 @@
 #include <torch/nn/module.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/instancenorm.h>
-
-#include "engine/dpsgd/unit_norms.h"
 
 namespace velamen::dpsgd {
 
@@ -167,24 +164,6 @@ Result<> check_independence(const RowLosses& losses_of)
     if (std::abs(one - other) <= 1e-4 * std::abs(one)) return {};
     return fail(ErrorCode::Refused, "a layer of this model mixes the samples of a batch",
                 "use a checkpoint whose norms look at one sample at a time");
-}
-
-std::vector<std::string> without_gradient(const GradTape& tape, std::int64_t rows)
-{
-    const TrainedTensors& trained = tape.trained();
-    std::vector<std::int64_t> blocks(trained.size()); // each tensor for itself
-    std::iota(blocks.begin(), blocks.end(), std::int64_t{0});
-    const at::NoGradGuard no_grad;
-    const auto count = static_cast<std::int64_t>(trained.size());
-    const UnitFigures figures =
-        unit_figures(tape, uses_of(tape), blocks, count, at::zeros({rows}), NormPath::Cheaper);
-    std::vector<std::string> out;
-    for (std::int64_t i = 0; i < count; ++i) {
-        const auto first = figures.squared.begin() + i * rows;
-        if (std::all_of(first, first + rows, [](double squared) { return squared == 0.0; }))
-            out.push_back(trained[static_cast<std::size_t>(i)].name);
-    }
-    return out;
 }
 
 std::vector<std::string> unrecorded(const GradTape& tape, const TrainedTensors& trained)

@@ -41,12 +41,6 @@ Result<> check_independence(const RowLosses& losses_of);
 /// Selected tensors that no record of the last backward pass names, in the order of `trained`.
 std::vector<std::string> unrecorded(const GradTape& tape, const TrainedTensors& trained);
 
-/// After a dry backward pass over so many rows of public random input: tensors whose gradient is
-/// zero in every row, so that they would receive nothing but noise. Zero by construction, as where
-/// cross-attention has one token to look at, or for the time being, as the first of two low-rank
-/// factors while the second is zero. To be reported.
-std::vector<std::string> without_gradient(const GradTape& tape, std::int64_t rows);
-
 /// After a dry backward pass (public random input), before the tape is cleared. Refused when a
 /// selected tensor was not reached, except those listed in `dead` (known to have a zero gradient).
 Result<> check_recorded(const GradTape& tape, const TrainedTensors& trained,

@@ -62,9 +62,9 @@ public:
     /// reports to the tape.
     at::Tensor public_loss(const Rows& rows);
 
-    /// "bf16": frozen weights and activations of the UNet are bfloat16 from now on; trained tensors,
-    /// norms, losses and sums stay fp32. Rounds the frozen weights for good: what is saved comes
-    /// from another copy.
+    /// "bf16": frozen weights and activations of the UNet are bfloat16 from now on; trained
+    /// tensors, norms, losses and sums stay fp32. Rounds the frozen weights for good: what is saved
+    /// comes from another copy.
     void set_precision(const std::string& precision);
 
     /// Watches everything that must not move.

@@ -14,7 +14,6 @@
 #include <torch/nn/modules/linear.h>
 #include <torch/nn/modules/normalization.h>
 
-#include "engine/nn/layers/attention.h"
 #include "tests/engine/dpsgd/private_parts.h"
 
 namespace velamen::dpsgd::testing {
@@ -147,27 +146,6 @@ TEST(Validate, RefusesATrainedTensorThatTheModelKnowsUnderTwoNames)
     const auto refused = check_module(*model, trained);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().message, "tensors 0.weight and 1.weight share their memory");
-}
-
-// Softmax over one key is 1 whatever the query, so neither query nor key has a gradient.
-TEST(Validate, ReportsTensorsWhoseGradientIsZeroByConstruction)
-{
-    torch::manual_seed(6);
-    nn::Attention attention(8, 5, 2);
-    const TrainedTensors trained = all_parameters(*attention);
-    GradTape tape(trained);
-    nn::set_tap(*attention, &tape);
-    const auto names = [&](std::int64_t tokens) {
-        tape.clear();
-        row_losses(attention(torch::randn({3, 6, 8}), torch::randn({3, tokens, 5})))
-            .sum()
-            .backward();
-        return without_gradient(tape, 3);
-    };
-    EXPECT_EQ(names(2), std::vector<std::string>());
-    EXPECT_EQ(names(1), (std::vector<std::string>{"to_q.weight", "to_k.weight"}));
-    tape.clear();
-    EXPECT_EQ(without_gradient(tape, 3).size(), trained.size()) << "nothing was recorded";
 }
 
 TEST(Validate, RefusesASelectedTensorThatTheLossDoesNotReach)
