@@ -8,8 +8,9 @@
 #include <QApplication>
 #include <QFontDatabase>
 #include <QPalette>
-#include <QStyleFactory>
 #include <QWidget>
+
+#include "ui/widgets/box_style.h"
 
 namespace velamen::ui {
 namespace {
@@ -187,7 +188,6 @@ QRadioButton::indicator { width: 14px; height: 14px; border: 1px solid @muted; b
   background: @field; }
 QRadioButton::indicator:checked { width: 6px; height: 6px; border: 5px solid @accentText; border-radius: 8px; }
 QRadioButton::indicator:disabled { border-color: @fieldLine; }
-@darkBoxes
 QListView, QTreeView, QTableView { background: @card; border: 1px solid @line; border-radius: 7px;
   outline: none; gridline-color: @line; }
 QListView:focus, QTreeView:focus, QTableView:focus { border-color: @accentText; }
@@ -223,14 +223,6 @@ QFrame#railLine { background: @railLine; border: none; }
 QWidget#statusLine { background: @statusGround; border-top: 1px solid @line; }
 QWidget#statusLine QLabel { color: @muted; font-size: 12px; }
 )");
-    // Fusion outlines check boxes with a shade of the window, which vanishes on a dark one.
-    sheet.replace(QLatin1String("@darkBoxes"),
-                  isDark
-                      ? QStringLiteral("QCheckBox::indicator { width: 14px; height: 14px; "
-                                       "border: 1px solid @muted; border-radius: 3px; "
-                                       "background: @field; } "
-                                       "QCheckBox::indicator:checked { background: @accentText; }")
-                      : QString());
     const auto blend = [this](double share) {
         const auto mix = [share](int a, int b) { return static_cast<int>(a + share * (b - a)); };
         return QColor(mix(card.red(), accent.red()), mix(card.green(), accent.green()),
@@ -285,7 +277,7 @@ void applyTheme(QApplication& app, Appearance appearance)
         || (appearance == Appearance::System
             && QApplication::palette().color(QPalette::Window).lightness() < 128);
     const Theme theme = dark ? Theme::dark() : Theme::light();
-    app.setStyle(QStyleFactory::create(QStringLiteral("Fusion")));
+    app.setStyle(new BoxStyle(theme)); // owned by the application
     app.setPalette(paletteOf(theme));
     app.setFont(uiFont());
     app.setStyleSheet(theme.styleSheet());
