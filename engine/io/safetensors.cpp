@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -16,13 +15,9 @@
 #include <unordered_map>
 #include <utility>
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "engine/core/file.h"
 #include "engine/io/json.h"
+#include "engine/io/mapped_file.h"
 
 namespace velamen::io {
 
@@ -34,57 +29,6 @@ constexpr std::uint64_t kMaxHeader = 100'000'000;
 constexpr std::size_t kPrefix = 8;
 
 static_assert(std::endian::native == std::endian::little);
-
-/// A read-only view of a whole file; empty files map to nothing.
-class Mapping {
-public:
-    static Result<Mapping> open(const fs::path& path)
-    {
-        const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-        if (descriptor < 0)
-            return fail(errno == ENOENT ? ErrorCode::NotFound : ErrorCode::Unreadable,
-                        "cannot open " + path.string() + ": " + std::strerror(errno));
-        struct stat info {};
-        const bool is_file = ::fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode);
-        Mapping mapping;
-        if (is_file && info.st_size > 0) {
-            mapping.size_ = static_cast<std::size_t>(info.st_size);
-            void* data = ::mmap(nullptr, mapping.size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
-            mapping.data_ = data == MAP_FAILED ? nullptr : data;
-        }
-        const int number = errno;
-        ::close(descriptor);
-        if (!is_file)
-            return fail(ErrorCode::Unreadable, "cannot read " + path.string() + ": it is no file");
-        if (mapping.size_ > 0 && mapping.data_ == nullptr)
-            return fail(ErrorCode::Unreadable,
-                        "cannot map " + path.string() + ": " + std::strerror(number));
-        return mapping;
-    }
-    Mapping() = default;
-    ~Mapping()
-    {
-        if (data_ != nullptr) ::munmap(data_, size_);
-    }
-    Mapping(Mapping&& other) noexcept
-        : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0))
-    {
-    }
-    Mapping& operator=(Mapping&& other) noexcept
-    {
-        std::swap(data_, other.data_);
-        std::swap(size_, other.size_);
-        return *this;
-    }
-    std::span<const std::byte> bytes() const
-    {
-        return {static_cast<const std::byte*>(data_), size_};
-    }
-
-private:
-    void* data_ = nullptr;
-    std::size_t size_ = 0;
-};
 
 auto corrupt(const fs::path& path, const std::string& cause, std::string hint = {})
 {
@@ -165,7 +109,7 @@ tl::expected<std::pair<TensorView, Extent>, std::string> read_entry(const std::s
 } // namespace
 
 struct SafetensorsFile::State {
-    Mapping mapping;
+    MappedFile file;
     std::vector<TensorView> tensors;
     std::unordered_map<std::string_view, std::size_t> index;
     std::map<std::string, std::string> metadata;
@@ -179,8 +123,8 @@ SafetensorsFile& SafetensorsFile::operator=(SafetensorsFile&&) noexcept = defaul
 Result<SafetensorsFile> SafetensorsFile::open(const fs::path& path)
 {
     auto state = std::make_unique<State>();
-    VELAMEN_ASSIGN(state->mapping, Mapping::open(path));
-    const auto bytes = state->mapping.bytes();
+    VELAMEN_ASSIGN(state->file, MappedFile::open(path));
+    const auto bytes = state->file.bytes();
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 
     if (bytes.size() < kPrefix) {

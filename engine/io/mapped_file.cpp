@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include "engine/io/mapped_file.h"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace velamen::io {
+
+Result<MappedFile> MappedFile::open(const std::filesystem::path& path)
+{
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0)
+        return fail(errno == ENOENT ? ErrorCode::NotFound : ErrorCode::Unreadable,
+                    "cannot open " + path.string() + ": " + std::strerror(errno));
+    struct stat info {};
+    const bool is_file = ::fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode);
+    MappedFile file;
+    if (is_file && info.st_size > 0) {
+        file.size_ = static_cast<std::size_t>(info.st_size);
+        void* data = ::mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
+        file.data_ = data == MAP_FAILED ? nullptr : data;
+    }
+    const int number = errno;
+    ::close(descriptor);
+    if (!is_file)
+        return fail(ErrorCode::Unreadable, "cannot read " + path.string() + ": it is no file");
+    if (file.size_ > 0 && file.data_ == nullptr)
+        return fail(ErrorCode::Unreadable,
+                    "cannot map " + path.string() + ": " + std::strerror(number));
+    return file;
+}
+
+MappedFile::~MappedFile()
+{
+    if (data_ != nullptr) ::munmap(data_, size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0))
+{
+}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept
+{
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+}
+
+} // namespace velamen::io

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// A whole file as read-only bytes. It is mapped, not read: opening costs the same for any size, and
+// only the pages that are looked at come from the disk.
+
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+
+#include "engine/core/result.h"
+
+namespace velamen::io {
+
+/// Move only; any thread may read. A file that another process shortens meanwhile ends the program
+/// (SIGBUS), as for every mapping.
+class MappedFile {
+public:
+    /// NotFound, or Unreadable (a folder, no permission). An empty file maps to no bytes.
+    static Result<MappedFile> open(const std::filesystem::path& path);
+    MappedFile() = default;
+    ~MappedFile();
+    MappedFile(MappedFile&& other) noexcept;
+    MappedFile& operator=(MappedFile&& other) noexcept;
+
+    /// Borrowed: valid as long as this object or what it was moved to.
+    std::span<const std::byte> bytes() const noexcept
+    {
+        return {static_cast<const std::byte*>(data_), size_};
+    }
+
+private:
+    void* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+} // namespace velamen::io
