@@ -6,7 +6,6 @@
 #include "engine/io/safetensors.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -16,6 +15,8 @@
 #include <utility>
 
 #include "engine/core/file.h"
+#include "engine/io/byte_reader.h"
+#include "engine/io/file_kind.h"
 #include "engine/io/json.h"
 #include "engine/io/mapped_file.h"
 
@@ -25,30 +26,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kMaxHeader = 100'000'000;
 constexpr std::size_t kPrefix = 8;
-
-static_assert(std::endian::native == std::endian::little);
 
 auto corrupt(const fs::path& path, const std::string& cause, std::string hint = {})
 {
     return fail(ErrorCode::Corrupt, path.filename().string() + ": " + cause, std::move(hint));
-}
-
-/// What a file without a usable header is instead, if it can be told.
-std::optional<Error> sniff(const fs::path& path, std::string_view start)
-{
-    const auto error = [&](const std::string& cause, std::string hint) {
-        return corrupt(path, cause, std::move(hint)).value();
-    };
-    if (start.starts_with("version https://git-lfs"))
-        return error("a git-lfs pointer, not the tensors", "run \"git lfs pull\" in its folder");
-    if (start.starts_with("PK\x03\x04"))
-        return error("a torch zip named .safetensors", "rename it to .bin or .ckpt");
-    const auto first = start.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
-    if (first != std::string_view::npos && start[first] == '<')
-        return error("an HTML page, not the tensors", "download the file itself, not its page");
-    return std::nullopt;
 }
 
 struct Extent {
@@ -125,29 +107,27 @@ Result<SafetensorsFile> SafetensorsFile::open(const fs::path& path)
     auto state = std::make_unique<State>();
     VELAMEN_ASSIGN(state->file, MappedFile::open(path));
     const auto bytes = state->file.bytes();
-    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (const FileKind kind = kind_of(bytes);
+        kind != FileKind::Safetensors && kind != FileKind::Other)
+        return fail(mistaken(path, kind));
 
-    if (bytes.size() < kPrefix) {
-        if (auto other = sniff(path, text)) return fail(std::move(*other));
+    if (bytes.size() < kPrefix)
         return corrupt(path,
                        "truncated: a header needs at least 8 bytes, file has "
                            + std::to_string(bytes.size()),
                        "download it again");
-    }
     std::uint64_t header_size = 0;
     std::memcpy(&header_size, bytes.data(), kPrefix);
-    if (header_size > kMaxHeader || header_size > bytes.size() - kPrefix) {
-        if (auto other = sniff(path, text.substr(0, 128))) return fail(std::move(*other));
-        if (header_size > kMaxHeader)
-            return corrupt(path,
-                           "not a safetensors file: its header would have "
-                               + std::to_string(header_size) + " bytes");
+    if (header_size > kMaxSafetensorsHeader)
+        return corrupt(path,
+                       "not a safetensors file: its header would have "
+                           + std::to_string(header_size) + " bytes");
+    if (header_size > bytes.size() - kPrefix)
         return corrupt(path,
                        "truncated: header needs " + std::to_string(header_size)
                            + " bytes, file has " + std::to_string(bytes.size()),
                        "download it again");
-    }
-    const std::string_view header_text = text.substr(kPrefix, header_size);
+    const std::string_view header_text = text_of(bytes).substr(kPrefix, header_size);
     if (!header_text.starts_with('{')) return corrupt(path, "the header does not start with \"{\"");
     const auto header = Json::parse(header_text);
     if (!header) return corrupt(path, "header " + header.error().message);
@@ -250,7 +230,7 @@ Result<> write_safetensors(const fs::path& path, std::span<const TensorView> ten
     }
     std::string text = Json(std::move(header)).dump();
     text.append((8 - text.size() % 8) % 8, ' ');
-    if (text.size() > kMaxHeader)
+    if (text.size() > kMaxSafetensorsHeader)
         return fail(ErrorCode::InvalidArgument,
                     "the header of " + path.string() + " would be over 100 MB");
 
