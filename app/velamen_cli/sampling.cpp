@@ -26,8 +26,11 @@ void addSamplingOptions(CLI::App& command, SamplingOptions& o)
     command.add_option("--eta", o.eta, "DDIM's eta")
         ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
-    command.add_option("--sampler", o.sampler, "ddim or dpm++2m")
-        ->check(CLI::IsMember({"ddim", "dpm++2m"}))
+    std::vector<std::string> samplers;
+    for (const auto kind : generate::kSamplerKinds)
+        samplers.emplace_back(generate::name_of(kind));
+    command.add_option("--sampler", o.sampler, "Way from noise to image")
+        ->check(CLI::IsMember(samplers))
         ->capture_default_str();
 }
 
@@ -62,8 +65,7 @@ Result<std::vector<release::ReleaseImage>> drawImages(const std::filesystem::pat
     request.guidance = o.guidance;
     request.steps = o.steps;
     request.eta = o.eta;
-    request.sampler =
-        o.sampler == "ddim" ? generate::SamplerKind::Ddim : generate::SamplerKind::DpmSolverPp2M;
+    request.sampler = generate::sampler_of(o.sampler).value_or(request.sampler);
     std::vector<release::ReleaseImage> images(request.classes.size());
     const Output output = context.output();
     Bar bar(output, "sampling");

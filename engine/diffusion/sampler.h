@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// From noise to a sample: DDIM and DPM-Solver++ (2M), step for step as diffusers computes them.
-// Takes any denoiser; guidance is the denoiser's affair.
+// From noise to a sample, step for step as diffusers computes it. Takes any denoiser; guidance is
+// the denoiser's affair.
 
 #pragma once
 
@@ -11,11 +11,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "engine/diffusion/sampler_kind.h"
 #include "engine/diffusion/schedule.h"
 
 namespace velamen::diffusion {
-
-enum class SamplerKind { Ddim, DpmSolverPp2M };
 
 struct SamplerOptions {
     SamplerKind kind = SamplerKind::Ddim;
@@ -26,13 +25,14 @@ struct SamplerOptions {
 /// x: [N, ...], t: [N] fp32  ->  the prediction, shaped like x
 using Denoiser = std::function<at::Tensor(const at::Tensor& x, const at::Tensor& t)>;
 
-/// The timesteps in the order in which they are visited.
-Result<std::vector<std::int64_t>> timesteps(const Schedule& schedule,
-                                            const SamplerOptions& options);
+/// The timesteps in the order in which they are visited; whole numbers but for Euler's under
+/// linspace, which may lie between two steps of training.
+Result<std::vector<float>> timesteps(const Schedule& schedule, const SamplerOptions& options);
 
-/// x: standard normal, [N, ...]. `step_noise(step)` (0-based, shaped like x) is called only by DDIM
-/// with eta > 0; it may be empty otherwise. `progress` may be empty. Cancelled between steps when
-/// `stop` is requested. Runs without gradients; exceptions of the denoiser become errors.
+/// x: standard normal, [N, ...]. `step_noise(step)` (0-based, shaped like x) is called by DDIM with
+/// eta > 0, DDPM, the SDE and the ancestral sampler; it may be empty otherwise. `progress` may be
+/// empty. Cancelled between steps when `stop` is requested. Runs without gradients; exceptions of
+/// the denoiser become errors.
 Result<at::Tensor> sample(const Schedule& schedule, const SamplerOptions& options,
                           const Denoiser& denoiser, at::Tensor x,
                           const std::function<at::Tensor(int step)>& step_noise,

@@ -4,6 +4,7 @@
 
 #include "engine/diffusion/schedule.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <numbers>
@@ -76,6 +77,17 @@ at::Tensor make_betas(const ScheduleOptions& o)
     return betas;
 }
 
+/// In diffusers' order of operations.
+at::Tensor with_zero_terminal_snr(const at::Tensor& betas)
+{
+    at::Tensor root = at::cumprod(1.0 - betas, 0).sqrt();
+    const at::Tensor first = root[0].clone(), last = root[-1].clone();
+    root = (root - last) * (first / (first - last));
+    const at::Tensor product = root.square();
+    const at::Tensor ratios = product.slice(0, 1) / product.slice(0, 0, -1);
+    return 1.0 - at::cat({product.slice(0, 0, 1), ratios});
+}
+
 } // namespace
 
 Schedule::Schedule(const ScheduleOptions& options, at::Tensor alphas_cumprod)
@@ -99,18 +111,32 @@ Result<Schedule> Schedule::create(const ScheduleOptions& o)
         return fail(ErrorCode::InvalidArgument,
                     "the schedule's clip_sample_range must be positive");
     try {
-        return Schedule(o, at::cumprod(1.0 - make_betas(o), 0).contiguous());
+        const at::Tensor betas = make_betas(o);
+        return Schedule(
+            o,
+            at::cumprod(1.0 - (o.rescale_betas_zero_snr ? with_zero_terminal_snr(betas) : betas), 0)
+                .contiguous());
     } catch (const std::exception&) {
         return fail(ErrorCode::OutOfMemory, "there is no memory for the noise schedule");
     }
 }
 
+float Schedule::noise_ratio(float t) const
+{
+    const auto ratio = [this](std::int64_t step) {
+        const float a = std::max(alpha_cumprod(step), 0x1p-24F);
+        return std::sqrt((1.0F - a) / a);
+    };
+    const auto below = static_cast<std::int64_t>(t);
+    const double low = ratio(below), part = static_cast<double>(t) - static_cast<double>(below);
+    return static_cast<float>(part == 0.0 ? low : (ratio(below + 1) - low) * part + low);
+}
+
 Result<Schedule> Schedule::from_json(const io::Json& json)
 {
-    for (const char* key : {"thresholding", "rescale_betas_zero_snr"})
-        if (const io::Json* value = json.find(key); value != nullptr && *value == io::Json(true))
-            return fail(ErrorCode::Unsupported,
-                        std::string("the scheduler's ") + key + " is not supported");
+    if (const io::Json* value = json.find("thresholding");
+        value != nullptr && *value == io::Json(true))
+        return fail(ErrorCode::Unsupported, "the scheduler's thresholding is not supported");
     if (const io::Json* betas = json.find("trained_betas"); betas != nullptr && !betas->is_null())
         return fail(ErrorCode::Unsupported, "the scheduler's trained_betas are not supported");
     ScheduleOptions o;
@@ -127,6 +153,7 @@ Result<Schedule> Schedule::from_json(const io::Json& json)
     VELAMEN_ASSIGN(o.set_alpha_to_one, json.flag_or("set_alpha_to_one", true));
     VELAMEN_ASSIGN(o.clip_sample, json.flag_or("clip_sample", true));
     VELAMEN_ASSIGN(o.clip_sample_range, json.number_or("clip_sample_range", 1.0));
+    VELAMEN_ASSIGN(o.rescale_betas_zero_snr, json.flag_or("rescale_betas_zero_snr", false));
     return create(o);
 }
 
@@ -142,6 +169,7 @@ io::Json Schedule::to_json() const
     out["clip_sample_range"] = o.clip_sample_range;
     out["num_train_timesteps"] = o.num_train_timesteps;
     out["prediction_type"] = write_name(kPredictionNames, o.prediction_type);
+    out["rescale_betas_zero_snr"] = o.rescale_betas_zero_snr;
     out["set_alpha_to_one"] = o.set_alpha_to_one;
     out["steps_offset"] = o.steps_offset;
     out["timestep_spacing"] = write_name(kSpacingNames, o.timestep_spacing);

@@ -30,6 +30,8 @@ struct ScheduleOptions {
     bool set_alpha_to_one = true;
     bool clip_sample = false; ///< absent in a file means true
     double clip_sample_range = 1.0;
+    /// The last step of training sees noise alone: Lin et al. 2023 (arXiv 2305.08891), algorithm 1.
+    bool rescale_betas_zero_snr = false;
 };
 
 /// Immutable.
@@ -45,6 +47,8 @@ public:
     /// fp32 [T] on the CPU, computed in the order in which diffusers does.
     const at::Tensor& alphas_cumprod() const noexcept { return alphas_cumprod_; }
     float alpha_cumprod(std::int64_t t) const { return values_[static_cast<std::size_t>(t)]; }
+    /// sqrt((1 - a) / a), linear between the steps of training; where a is 0 it is taken as 2^-24.
+    float noise_ratio(float t) const;
 
 private:
     Schedule(const ScheduleOptions& options, at::Tensor alphas_cumprod);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/core/result.h"
+#include "engine/diffusion/sampler_kind.h"
 #include "engine/image/image.h"
 
 namespace velamen::checkpoint {
@@ -21,7 +22,10 @@ class Checkpoint;
 
 namespace velamen::generate {
 
-enum class SamplerKind { Ddim, DpmSolverPp2M };
+using diffusion::kSamplerKinds;
+using diffusion::name_of;
+using diffusion::sampler_of;
+using diffusion::SamplerKind;
 
 struct GenerationRequest {
     std::vector<int> classes;         ///< class index of each image wanted

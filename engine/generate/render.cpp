@@ -22,14 +22,6 @@ namespace velamen::generate {
 
 namespace {
 
-diffusion::SamplerOptions sampler_options(const GenerationRequest& request)
-{
-    return {.kind = request.sampler == SamplerKind::Ddim ? diffusion::SamplerKind::Ddim
-                                                         : diffusion::SamplerKind::DpmSolverPp2M,
-            .steps = request.steps,
-            .eta = request.eta};
-}
-
 // oneDNN takes other kernels for a few images than for many, which round differently (1e-6); from
 // 16 on an image came out bit-equal whatever else was in the batch. Small batches are filled up to
 // it where that is cheap.
@@ -63,10 +55,11 @@ Result<at::Tensor> denoise(const Models& models, const GenerationRequest& reques
     const auto step_noise = [&](int step) {
         return noise(batch.seeds, 1 + static_cast<std::uint64_t>(step), channels, side);
     };
-    VELAMEN_ASSIGN(const at::Tensor z,
-                   diffusion::sample(models.schedule, sampler_options(request), denoiser,
-                                     noise(batch.seeds, 0, channels, side), step_noise, stop,
-                                     progress));
+    VELAMEN_ASSIGN(
+        const at::Tensor z,
+        diffusion::sample(
+            models.schedule, {.kind = request.sampler, .steps = request.steps, .eta = request.eta},
+            denoiser, noise(batch.seeds, 0, channels, side), step_noise, stop, progress));
     return models.autoencoder.decode(models.scale.to_autoencoder(z));
 }
 

@@ -25,7 +25,7 @@ struct ReleaseImage {
     std::uint64_t seed = 0;
     double guidance = 0.0;
     int steps = 0;
-    std::string sampler; ///< "ddim", "dpm++2m"
+    std::string sampler; ///< as diffusion::name_of() has it
     image::Image image;
 };
 

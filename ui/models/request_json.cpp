@@ -94,8 +94,7 @@ io::Json toJson(const Draft& draft)
     generation["guidance"] = draft.generation.guidance;
     generation["steps"] = draft.generation.steps;
     generation["eta"] = draft.generation.eta;
-    generation["sampler"] =
-        draft.generation.sampler == generate::SamplerKind::Ddim ? "ddim" : "dpm++2m";
+    generation["sampler"] = std::string(generate::name_of(draft.generation.sampler));
     return json;
 }
 
@@ -129,8 +128,8 @@ Draft draftFrom(const io::Json& json)
         generation.steps =
             static_cast<int>(saved->integer_or("steps", generation.steps).value_or(20));
         generation.eta = saved->number_or("eta", generation.eta).value_or(generation.eta);
-        if (saved->text_or("sampler", "ddim").value_or("ddim") == "dpm++2m")
-            generation.sampler = generate::SamplerKind::DpmSolverPp2M;
+        generation.sampler = generate::sampler_of(saved->text_or("sampler", "").value_or(""))
+                                 .value_or(generation.sampler);
     }
     return draft;
 }

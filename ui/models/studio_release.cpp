@@ -6,15 +6,6 @@
 
 namespace velamen::ui {
 
-namespace {
-
-const char* nameOf(generate::SamplerKind kind)
-{
-    return kind == generate::SamplerKind::Ddim ? "ddim" : "dpm++2m";
-}
-
-} // namespace
-
 // ---- sample
 
 bool Studio::isGenerating() const { return state_->generator && state_->generator->isRunning(); }
@@ -127,7 +118,8 @@ std::vector<release::ReleaseImage> Studio::State::releaseImages() const
     for (const auto& one : generated) {
         const QString name = names.value(one.class_index, QString::number(one.class_index));
         images.push_back({name.toStdString(), one.seed, generationRequest.guidance,
-                          generationRequest.steps, nameOf(generationRequest.sampler), one.image});
+                          generationRequest.steps,
+                          std::string(generate::name_of(generationRequest.sampler)), one.image});
     }
     return images;
 }

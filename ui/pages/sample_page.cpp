@@ -41,8 +41,21 @@ constexpr int kDefaultCount = 60;
 
 QString samplerName(generate::SamplerKind kind)
 {
-    return kind == generate::SamplerKind::Ddim ? QStringLiteral("DDIM")
-                                               : QStringLiteral("DPM-Solver++ 2M");
+    switch (kind) {
+    case generate::SamplerKind::Ddim:
+        return QStringLiteral("DDIM");
+    case generate::SamplerKind::Ddpm:
+        return QStringLiteral("DDPM");
+    case generate::SamplerKind::DpmSolverPp2M:
+        return QStringLiteral("DPM++ 2M");
+    case generate::SamplerKind::DpmSolverPp2MSde:
+        return QStringLiteral("DPM++ 2M SDE");
+    case generate::SamplerKind::Euler:
+        return QStringLiteral("Euler");
+    case generate::SamplerKind::EulerAncestral:
+        break;
+    }
+    return QStringLiteral("Euler ancestral");
 }
 
 } // namespace
@@ -137,7 +150,7 @@ QWidget* SamplePage::makeSettings()
     addRow(tr("Guidance"), guidance_);
     sampler_ = new QComboBox(card);
     sampler_->setObjectName(QStringLiteral("sample.sampler"));
-    for (const auto kind : {generate::SamplerKind::Ddim, generate::SamplerKind::DpmSolverPp2M})
+    for (const auto kind : generate::kSamplerKinds)
         sampler_->addItem(samplerName(kind), static_cast<int>(kind));
     addRow(tr("Sampler"), sampler_);
     connect(sampler_, &QComboBox::currentIndexChanged, this, &SamplePage::showSampler);
@@ -256,7 +269,8 @@ void SamplePage::showSampler()
 {
     const bool isDdim =
         sampler_->currentData().toInt() == static_cast<int>(generate::SamplerKind::Ddim);
-    setEnabledWithReason(eta_, isDdim, tr("Only DDIM takes fresh noise on its way."),
+    setEnabledWithReason(eta_, isDdim,
+                         tr("Eta is DDIM's own: the other samplers have their share of noise."),
                          tr("Fresh noise between the steps: 0 none, 1 as in training"));
 }
 
@@ -350,9 +364,7 @@ void SamplePage::showDetails(int index)
     facts_->setFact(QStringLiteral("guidance"), tr("guidance"),
                     QLocale().toString(request.guidance, 'f', 1));
     facts_->setFact(QStringLiteral("steps"), tr("steps"), QString::number(request.steps));
-    facts_->setFact(QStringLiteral("sampler"), tr("sampler"),
-                    request.sampler == generate::SamplerKind::Ddim ? QStringLiteral("DDIM")
-                                                                   : QStringLiteral("DPM++ 2M"));
+    facts_->setFact(QStringLiteral("sampler"), tr("sampler"), samplerName(request.sampler));
     facts_->setFact(QStringLiteral("run"), tr("run"),
                     QString::fromStdString(studio_.lastRunFolder().filename().string()));
 }

@@ -40,7 +40,7 @@ at::Tensor run(const Schedule& s, const SamplerOptions& options)
                                       [&](int step) { return noise[step]; }, {}, {}));
 }
 
-std::vector<std::int64_t> times_of(const at::Tensor& t)
+std::vector<float> times_of(const at::Tensor& t)
 {
     return {t.const_data_ptr<std::int64_t>(), t.const_data_ptr<std::int64_t>() + t.numel()};
 }

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <ATen/ATen.h>
+
+#include "engine/diffusion/stepper.h"
+
+namespace velamen::diffusion {
+
+namespace {
+
+class Ddim final : public Stepper {
+public:
+    Ddim(StepperParts parts, float eta) : parts_(std::move(parts)), eta_(eta) {}
+
+    at::Tensor step(int index, const at::Tensor& x, const at::Tensor& output) override
+    {
+        const Schedule& schedule = parts_.schedule;
+        const ScheduleOptions& o = schedule.options();
+        const auto t = static_cast<std::int64_t>(parts_.times[static_cast<std::size_t>(index)]);
+        const std::int64_t before =
+            t - o.num_train_timesteps / static_cast<std::int64_t>(parts_.times.size());
+        const float a = schedule.alpha_cumprod(t);
+        const float a_before = before >= 0 ? schedule.alpha_cumprod(before)
+            : o.set_alpha_to_one           ? 1.0F
+                                           : schedule.alpha_cumprod(0);
+        auto [x0, eps] = interpret(o.prediction_type, x, output, std::sqrt(a), std::sqrt(1.0F - a));
+        if (o.clip_sample) // eps is not computed again, as in diffusers
+            x0 = x0.clamp(-o.clip_sample_range, o.clip_sample_range);
+        const float variance =
+            std::max(0.0F, (1.0F - a_before) / (1.0F - a) * (1.0F - a / a_before));
+        const float deviation = eta_ * std::sqrt(variance);
+        const float direction = std::sqrt(std::max(0.0F, 1.0F - a_before - deviation * deviation));
+        at::Tensor next = x0 * std::sqrt(a_before) + eps * direction;
+        if (eta_ > 0.0F) next = next + parts_.noise(index) * deviation;
+        return next;
+    }
+
+private:
+    StepperParts parts_;
+    float eta_;
+};
+
+} // namespace
+
+std::unique_ptr<Stepper> make_ddim(StepperParts parts, float eta)
+{
+    return std::make_unique<Ddim>(std::move(parts), eta);
+}
+
+} // namespace velamen::diffusion
