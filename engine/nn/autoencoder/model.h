@@ -10,13 +10,11 @@
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
+#include "engine/nn/autoencoder/coder.h"
 #include "engine/nn/autoencoder/config.h"
 #include "engine/nn/layers/conv.h"
 
 namespace velamen::nn {
-
-class EncoderImpl;
-class DecoderImpl;
 
 /// A diagonal Gaussian; logvar is clamped to [-30, 20].
 struct Posterior {
@@ -27,7 +25,6 @@ class AutoencoderKLImpl final : public torch::nn::Module {
 public:
     /// `config.check()` must hold.
     explicit AutoencoderKLImpl(const AutoencoderKLConfig& config);
-    ~AutoencoderKLImpl() override;
 
     /// x: [N, C, H, W] in [-1, 1]
     Posterior encode(const at::Tensor& x);
@@ -39,8 +36,7 @@ public:
 
 private:
     AutoencoderKLConfig config_;
-    std::shared_ptr<EncoderImpl> encoder_;
-    std::shared_ptr<DecoderImpl> decoder_;
+    std::shared_ptr<CoderHalf> encoder_, decoder_;
     Conv quant_conv_{nullptr}, post_quant_conv_{nullptr};
 };
 TORCH_MODULE(AutoencoderKL);

@@ -14,7 +14,8 @@ namespace velamen::nn {
 ConvImpl::ConvImpl(const ConvOptions& square)
     : torch::nn::Conv2dImpl(torch::nn::Conv2dOptions(square.in, square.out, square.kernel)
                                 .stride(square.stride)
-                                .padding(square.padding)),
+                                .padding(square.padding)
+                                .bias(square.has_bias)),
       square_(square)
 {
 }
@@ -40,7 +41,8 @@ void ConvImpl::lay_out()
 Conv1dImpl::Conv1dImpl(const ConvOptions& line)
     : torch::nn::Conv1dImpl(torch::nn::Conv1dOptions(line.in, line.out, line.kernel)
                                 .stride(line.stride)
-                                .padding(line.padding)),
+                                .padding(line.padding)
+                                .bias(line.has_bias)),
       line_(line)
 {
 }

@@ -17,6 +17,7 @@ struct ConvOptions {
     std::int64_t kernel = 3;
     std::int64_t stride = 1;
     std::int64_t padding = 0;
+    bool has_bias = true;
 };
 
 class ConvImpl final : public torch::nn::Conv2dImpl, public Tapped {
