@@ -8,8 +8,8 @@ import json
 import pathlib
 
 import torch
-from diffusers import (AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler,
-                       UNet2DConditionModel)
+from diffusers import (AutoencoderKL, AutoencoderTiny, DDIMScheduler, DPMSolverMultistepScheduler,
+                       UNet2DConditionModel, UNet2DModel, VQModel)
 from safetensors.torch import save_file
 
 OUT = pathlib.Path(__file__).parent / "nn"
@@ -41,6 +41,28 @@ VAES = {
         down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D"),
         up_block_types=("UpDecoderBlock2D", "UpDecoderBlock2D"), layers_per_block=1,
         latent_channels=3, norm_num_groups=2, mid_block_add_attention=False),
+}
+
+
+UNCONDITIONAL = {
+    # Heads of several channels, convolutions between the levels.
+    "uncond": dict(
+        sample_size=8, in_channels=3, out_channels=3, block_out_channels=(8, 16),
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"), up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+        layers_per_block=1, norm_num_groups=4, attention_head_dim=4),
+    # Time scales and shifts, residual blocks between the levels, a norm of its own in the middle.
+    "uncond_shift": dict(
+        sample_size=8, in_channels=3, out_channels=2, block_out_channels=(8, 16),
+        down_block_types=("AttnDownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "AttnUpBlock2D"), layers_per_block=2, norm_num_groups=4,
+        attention_head_dim=8, resnet_time_scale_shift="scale_shift", downsample_type="resnet",
+        upsample_type="resnet", attn_norm_num_groups=8),
+    # One head, no norm before the middle's attention.
+    "uncond_bare": dict(
+        sample_size=8, in_channels=1, out_channels=1, block_out_channels=(8, 8),
+        down_block_types=("DownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "UpBlock2D"),
+        layers_per_block=1, norm_num_groups=2, attention_head_dim=None,
+        resnet_time_scale_shift="scale_shift", norm_eps=1e-4),
 }
 
 
@@ -81,6 +103,16 @@ def unet(name, generator):
     save(name, model, out)
 
 
+def unconditional(name, generator):
+    model = randomise(UNet2DModel(**UNCONDITIONAL[name]), generator)
+    t = torch.tensor([3.0, 741.5])
+    out = {"timestep": t}
+    for case, size, scale in (("even", (8, 12), 1.0), ("faint", (4, 4), 1e-3)):
+        x = scale * torch.randn(2, model.config.in_channels, *size, generator=generator)
+        out |= {f"{case}_sample": x, f"{case}_out": model(x, t).sample}
+    save(name, model, out)
+
+
 def vae(name, generator):
     model = randomise(AutoencoderKL(**VAES[name]), generator)
     x = torch.randn(2, model.config.in_channels, 16, 12, generator=generator)
@@ -88,6 +120,28 @@ def vae(name, generator):
     posterior = model.encode(x).latent_dist
     save(name, model, {"sample": x, "mean": posterior.mean, "logvar": posterior.logvar,
                        "latents": z, "decoded": model.decode(z).sample})
+
+
+def vq(generator):
+    model = randomise(VQModel(sample_size=16, in_channels=3, out_channels=3, block_out_channels=(8, 12),
+                              down_block_types=("DownEncoderBlock2D", "AttnDownEncoderBlock2D"),
+                              up_block_types=("AttnUpDecoderBlock2D", "UpDecoderBlock2D"),
+                              layers_per_block=1, latent_channels=3, norm_num_groups=4,
+                              num_vq_embeddings=64, vq_embed_dim=2), generator)
+    x = torch.randn(2, 3, 16, 12, generator=generator)
+    z = torch.randn(2, 2, 5, 7, generator=generator)
+    save("vq", model, {"sample": x, "encoded": model.encode(x).latents, "latents": z,
+                       "decoded": model.decode(z).sample})
+
+
+def tiny(generator):
+    model = randomise(AutoencoderTiny(encoder_block_out_channels=(8, 8, 8), num_encoder_blocks=(1, 2, 1),
+                                      decoder_block_out_channels=(8, 8, 8), num_decoder_blocks=(2, 1, 1)),
+                      generator)
+    x = torch.randn(2, 3, 16, 12, generator=generator)
+    z = 3 * torch.randn(2, 4, 5, 7, generator=generator)  # far enough out for the tanh
+    save("tiny", model, {"sample": x, "encoded": model.encode(x).latents, "latents": z,
+                         "decoded": model.decode(z).sample})
 
 
 def fake_model(x, t):
@@ -148,3 +202,7 @@ if __name__ == "__main__":
     for name in VAES:
         vae(name, generator)
     schedules(generator)
+    vq(generator)
+    tiny(generator)
+    for name in UNCONDITIONAL:
+        unconditional(name, generator)

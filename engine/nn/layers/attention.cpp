@@ -117,9 +117,11 @@ at::Tensor Transformer2DImpl::forward(const at::Tensor& x, const at::Tensor& con
     return add_to(h, x);
 }
 
-SpatialAttentionImpl::SpatialAttentionImpl(std::int64_t channels, std::int64_t groups, double eps)
+SpatialAttentionImpl::SpatialAttentionImpl(std::int64_t channels, std::int64_t groups, double eps,
+                                           std::int64_t heads)
+    : heads_(heads)
 {
-    norm_ = register_module("group_norm", GroupNorm(groups, channels, eps));
+    if (groups > 0) norm_ = register_module("group_norm", GroupNorm(groups, channels, eps));
     to_q_ = register_module("to_q", Linear(channels, channels));
     to_k_ = register_module("to_k", Linear(channels, channels));
     to_v_ = register_module("to_v", Linear(channels, channels));
@@ -131,8 +133,8 @@ SpatialAttentionImpl::SpatialAttentionImpl(std::int64_t channels, std::int64_t g
 
 at::Tensor SpatialAttentionImpl::forward(const at::Tensor& x)
 {
-    const at::Tensor h = tokens_of(norm_(x)); // [N, H W, C]
-    const at::Tensor out = out_(attend(to_q_(h), to_k_(h), to_v_(h), 1));
+    const at::Tensor h = tokens_of(norm_ ? norm_(x) : x); // [N, H W, C]
+    const at::Tensor out = out_(attend(to_q_(h), to_k_(h), to_v_(h), heads_));
     return add_to(map_of(out, x.size(2), x.size(3)), x);
 }
 

@@ -89,13 +89,16 @@ private:
 };
 TORCH_MODULE(Transformer2D);
 
-/// Attention among the pixels of an autoencoder's feature map: one head, all projections with bias.
+/// Attention among the pixels of a feature map, all projections with bias: one head in
+/// autoencoders, several in unconditional UNets. `groups` 0: without a norm before it.
 class SpatialAttentionImpl final : public torch::nn::Module {
 public:
-    SpatialAttentionImpl(std::int64_t channels, std::int64_t groups, double eps);
+    SpatialAttentionImpl(std::int64_t channels, std::int64_t groups, double eps,
+                         std::int64_t heads = 1);
     at::Tensor forward(const at::Tensor& x); // [N, C, H, W]
 
 private:
+    std::int64_t heads_;
     GroupNorm norm_{nullptr};
     Linear to_q_{nullptr}, to_k_{nullptr}, to_v_{nullptr}, out_{nullptr};
 };

@@ -13,11 +13,15 @@
 namespace velamen::nn {
 
 ResBlockImpl::ResBlockImpl(const ResBlockOptions& options)
+    : scale_shift_(options.scale_shift), resample_(options.resample)
 {
-    const auto& [in, out, time, groups, eps] = options;
+    const std::int64_t in = options.in_channels, out = options.out_channels;
+    const std::int64_t time = options.time_channels, groups = options.groups;
+    const double eps = options.eps;
     norm1_ = register_module("norm1", GroupNorm(groups, in, eps));
     conv1_ = register_module("conv1", Conv(ConvOptions{.in = in, .out = out, .padding = 1}));
-    if (time > 0) time_ = register_module("time_emb_proj", Linear(time, out));
+    if (time > 0)
+        time_ = register_module("time_emb_proj", Linear(time, scale_shift_ ? 2 * out : out));
     norm2_ = register_module("norm2", GroupNorm(groups, out, eps));
     conv2_ = register_module("conv2", Conv(ConvOptions{.in = out, .out = out, .padding = 1}));
     if (in != out)
@@ -25,13 +29,26 @@ ResBlockImpl::ResBlockImpl(const ResBlockOptions& options)
             register_module("conv_shortcut", Conv(ConvOptions{.in = in, .out = out, .kernel = 1}));
 }
 
+at::Tensor ResBlockImpl::resampled(const at::Tensor& x) const
+{
+    if (resample_ == Resample::Up) return at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
+    return resample_ == Resample::Down ? at::avg_pool2d(x, 2) : x;
+}
+
 at::Tensor ResBlockImpl::forward(const at::Tensor& x, const at::Tensor& time)
 {
-    at::Tensor h = conv1_(norm1_->forward_silu(x)); // [N, Cout, H, W]
-    if (time_)
-        h = add_to(h, time_(at::silu(time)).unsqueeze(-1).unsqueeze(-1)); // broadcast over H, W
-    h = conv2_(norm2_->forward_silu(h));
-    return add_to(h, shortcut_ ? shortcut_(x) : x);
+    at::Tensor h = conv1_(resampled(norm1_->forward_silu(x))); // [N, Cout, H, W]
+    at::Tensor own;                                            // [N, C, 1, 1], broadcast over H, W
+    if (time_) own = time_(at::silu(time)).unsqueeze(-1).unsqueeze(-1);
+    if (time_ && !scale_shift_) h = add_to(h, own);
+    if (time_ && scale_shift_) {
+        const auto halves = own.chunk(2, 1);
+        h = at::silu(norm2_(h) * (1.0 + halves[0]) + halves[1]);
+    } else {
+        h = norm2_->forward_silu(h);
+    }
+    const at::Tensor straight = resampled(x);
+    return add_to(conv2_(h), shortcut_ ? shortcut_(straight) : straight);
 }
 
 DownsampleImpl::DownsampleImpl(std::int64_t channels, std::int64_t padding)

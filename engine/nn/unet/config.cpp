@@ -4,18 +4,12 @@
 
 #include "engine/nn/unet/config.h"
 
-#include <algorithm>
+#include "engine/nn/unet/refuse.h"
 
 namespace velamen::nn {
 
 namespace {
 
-struct FixedField {
-    const char* key;
-    std::vector<io::Json> accepted; ///< besides absent
-};
-
-// Fields that change the computation; other values are refused instead of ignored.
 const std::vector<FixedField>& fixed_fields()
 {
     static const std::vector<FixedField> fields{
@@ -51,26 +45,6 @@ const std::vector<FixedField>& fixed_fields()
     return fields;
 }
 
-/// The value, or each of a list with one value a level.
-bool accepts(const FixedField& field, const io::Json& value)
-{
-    if (const auto* list = value.if_array())
-        return std::ranges::all_of(*list, [&](const io::Json& one) { return accepts(field, one); });
-    return std::ranges::find(field.accepted, value) != field.accepted.end();
-}
-
-Result<> refuse_unsupported(const io::Json& json)
-{
-    for (const FixedField& field : fixed_fields())
-        if (const io::Json* value = json.find(field.key);
-            value != nullptr && !accepts(field, *value))
-            return fail(ErrorCode::Unsupported,
-                        std::string("the UNet's config has ") + field.key + " = " + value->dump()
-                            + ", which is not supported",
-                        "choose a checkpoint of a plain UNet2DConditionModel");
-    return {};
-}
-
 io::Json::Array to_array(const auto& values)
 {
     return io::Json::Array(values.begin(), values.end());
@@ -86,7 +60,7 @@ std::int64_t UNet2DConditionConfig::heads_of(std::size_t level) const
 
 Result<UNet2DConditionConfig> UNet2DConditionConfig::from_json(const io::Json& json)
 {
-    VELAMEN_TRY(refuse_unsupported(json));
+    VELAMEN_TRY(refuse_unsupported(json, fixed_fields(), "a plain UNet2DConditionModel"));
     UNet2DConditionConfig c;
     VELAMEN_ASSIGN(c.in_channels, json.integer_or("in_channels", c.in_channels));
     VELAMEN_ASSIGN(c.out_channels, json.integer_or("out_channels", c.out_channels));

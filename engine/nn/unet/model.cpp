@@ -21,10 +21,11 @@ UNet2DConditionImpl::UNet2DConditionImpl(const UNet2DConditionConfig& config) : 
     const std::size_t levels = channels.size();
     const std::int64_t time_channels = 4 * channels.front();
     const auto options_at = [&](std::size_t level, bool has_attention) {
+        const auto attention = has_attention ? StageAttention::Transformer : StageAttention::None;
         return StageOptions{.time_channels = time_channels,
                             .groups = config.norm_num_groups,
                             .eps = config.norm_eps,
-                            .has_attention = has_attention,
+                            .attention = attention,
                             .heads = config.heads_of(level),
                             .context_channels = config.cross_attention_dim,
                             .depth = config.transformer_layers_per_block,

@@ -11,13 +11,16 @@ namespace velamen::nn {
 
 namespace {
 
-ResBlock make_resnet(std::int64_t in, std::int64_t out, const StageOptions& o)
+ResBlock make_resnet(std::int64_t in, std::int64_t out, const StageOptions& o,
+                     Resample resample = Resample::None)
 {
     return ResBlock(ResBlockOptions{.in_channels = in,
                                     .out_channels = out,
                                     .time_channels = o.time_channels,
                                     .groups = o.groups,
-                                    .eps = o.eps});
+                                    .eps = o.eps,
+                                    .scale_shift = o.scale_shift,
+                                    .resample = resample});
 }
 
 Transformer2D make_transformer(std::int64_t channels, const StageOptions& o)
@@ -42,16 +45,39 @@ void register_list(torch::nn::Module& parent, const std::string& name, const std
 
 } // namespace
 
+void Mixers::add(std::int64_t channels, const StageOptions& options)
+{
+    if (options.attention == StageAttention::Transformer)
+        transformers_.push_back(make_transformer(channels, options));
+    if (options.attention == StageAttention::Spatial)
+        attentions_.emplace_back(channels, options.attention_groups, options.eps, options.heads);
+}
+
+void Mixers::register_in(torch::nn::Module& stage) const
+{
+    register_list(stage, "attentions", transformers_);
+    register_list(stage, "attentions", attentions_);
+}
+
+at::Tensor Mixers::forward(std::size_t index, const at::Tensor& x, const at::Tensor& context)
+{
+    if (!transformers_.empty()) return transformers_[index](x, context);
+    return attentions_.empty() ? x : attentions_[index](x);
+}
+
 DownStageImpl::DownStageImpl(std::int64_t in, std::int64_t out, std::int64_t layers,
                              bool has_downsample, const StageOptions& options)
 {
     for (std::int64_t i = 0; i < layers; ++i) {
         resnets_.push_back(make_resnet(i == 0 ? in : out, out, options));
-        if (options.has_attention) attentions_.push_back(make_transformer(out, options));
+        mixers_.add(out, options);
     }
-    register_list(*this, "attentions", attentions_);
+    mixers_.register_in(*this);
     register_list(*this, "resnets", resnets_);
-    if (has_downsample) {
+    if (has_downsample && options.resample_by_resnet) {
+        down_resnet_ = make_resnet(out, out, options, Resample::Down);
+        register_list(*this, "downsamplers", std::vector{down_resnet_});
+    } else if (has_downsample) {
         downsample_ = Downsample(out, options.downsample_padding);
         register_list(*this, "downsamplers", std::vector{downsample_});
     }
@@ -61,29 +87,27 @@ at::Tensor DownStageImpl::forward(at::Tensor x, const at::Tensor& time, const at
                                   std::vector<at::Tensor>& skips)
 {
     for (std::size_t i = 0; i < resnets_.size(); ++i) {
-        x = resnets_[i](x, time);
-        if (!attentions_.empty()) x = attentions_[i](x, context);
+        x = mixers_.forward(i, resnets_[i](x, time), context);
         skips.push_back(x);
     }
-    if (downsample_) {
-        x = downsample_(x);
-        skips.push_back(x);
-    }
+    if (!downsample_ && !down_resnet_) return x;
+    x = downsample_ ? downsample_(x) : down_resnet_(x, time);
+    skips.push_back(x);
     return x;
 }
 
 MidStageImpl::MidStageImpl(std::int64_t channels, const StageOptions& options)
 {
     resnets_ = {make_resnet(channels, channels, options), make_resnet(channels, channels, options)};
-    attention_ = make_transformer(channels, options);
-    register_list(*this, "attentions", std::vector{attention_});
+    mixers_.add(channels, options);
+    mixers_.register_in(*this);
     register_list(*this, "resnets", resnets_);
 }
 
 at::Tensor MidStageImpl::forward(const at::Tensor& x, const at::Tensor& time,
                                  const at::Tensor& context)
 {
-    return resnets_[1](attention_(resnets_[0](x, time), context), time);
+    return resnets_[1](mixers_.forward(0, resnets_[0](x, time), context), time);
 }
 
 UpStageImpl::UpStageImpl(std::int64_t below, std::int64_t out, std::int64_t skip_in,
@@ -92,11 +116,14 @@ UpStageImpl::UpStageImpl(std::int64_t below, std::int64_t out, std::int64_t skip
     for (std::int64_t i = 0; i < layers; ++i) {
         const std::int64_t skip = i + 1 == layers ? skip_in : out;
         resnets_.push_back(make_resnet((i == 0 ? below : out) + skip, out, options));
-        if (options.has_attention) attentions_.push_back(make_transformer(out, options));
+        mixers_.add(out, options);
     }
-    register_list(*this, "attentions", attentions_);
+    mixers_.register_in(*this);
     register_list(*this, "resnets", resnets_);
-    if (has_upsample) {
+    if (has_upsample && options.resample_by_resnet) {
+        up_resnet_ = make_resnet(out, out, options, Resample::Up);
+        register_list(*this, "upsamplers", std::vector{up_resnet_});
+    } else if (has_upsample) {
         upsample_ = Upsample(out);
         register_list(*this, "upsamplers", std::vector{upsample_});
     }
@@ -108,10 +135,10 @@ at::Tensor UpStageImpl::forward(at::Tensor x, const at::Tensor& time, const at::
     for (std::size_t i = 0; i < resnets_.size(); ++i) {
         x = resnets_[i](at::cat({x, skips.back()}, 1), time);
         skips.pop_back();
-        if (!attentions_.empty()) x = attentions_[i](x, context);
+        x = mixers_.forward(i, x, context);
     }
-    if (upsample_) x = upsample_(x, skips.back().sizes().slice(2));
-    return x;
+    if (up_resnet_) return up_resnet_(x, time);
+    return upsample_ ? upsample_(x, skips.back().sizes().slice(2)) : x;
 }
 
 } // namespace velamen::nn

@@ -14,20 +14,44 @@
 
 namespace velamen::nn {
 
+/// What follows each residual block of a stage.
+enum class StageAttention {
+    None,
+    Transformer, ///< self-attention and cross-attention to the context
+    Spatial,     ///< self-attention alone
+};
+
 /// What a stage needs to know besides its channels.
 struct StageOptions {
     std::int64_t time_channels = 1;
     std::int64_t groups = 32;
     double eps = 1e-5;
-    bool has_attention = false;
+    bool scale_shift = false;
+    bool resample_by_resnet = false; ///< a residual block where there would be one convolution
+    StageAttention attention = StageAttention::None;
     std::int64_t heads = 1;
     std::int64_t context_channels = 1;
     std::int64_t depth = 1;
     bool linear_projection = false;
+    std::int64_t attention_groups = 32; ///< of spatial attention; 0: no norm
     std::int64_t downsample_padding = 1;
 };
 
-/// (CrossAttn)DownBlock2D.
+/// The attention after a residual block: one of the kinds, or none.
+class Mixers {
+public:
+    /// Adds one for `channels`.
+    void add(std::int64_t channels, const StageOptions& options);
+    /// Registers them as "attentions" of `stage`, if there are any.
+    void register_in(torch::nn::Module& stage) const;
+    at::Tensor forward(std::size_t index, const at::Tensor& x, const at::Tensor& context);
+
+private:
+    std::vector<Transformer2D> transformers_;
+    std::vector<SpatialAttention> attentions_;
+};
+
+/// DownBlock2D, CrossAttnDownBlock2D, AttnDownBlock2D.
 class DownStageImpl final : public torch::nn::Module {
 public:
     DownStageImpl(std::int64_t in, std::int64_t out, std::int64_t layers, bool has_downsample,
@@ -39,11 +63,12 @@ public:
 
 private:
     std::vector<ResBlock> resnets_;
-    std::vector<Transformer2D> attentions_; // as many as resnets_, or none
+    Mixers mixers_;
     Downsample downsample_{nullptr};
+    ResBlock down_resnet_{nullptr};
 };
 
-/// UNetMidBlock2DCrossAttn.
+/// UNetMidBlock2DCrossAttn, UNetMidBlock2D.
 class MidStageImpl final : public torch::nn::Module {
 public:
     MidStageImpl(std::int64_t channels, const StageOptions& options);
@@ -51,10 +76,10 @@ public:
 
 private:
     std::vector<ResBlock> resnets_;
-    Transformer2D attention_{nullptr};
+    Mixers mixers_;
 };
 
-/// (CrossAttn)UpBlock2D.
+/// UpBlock2D, CrossAttnUpBlock2D, AttnUpBlock2D.
 class UpStageImpl final : public torch::nn::Module {
 public:
     /// `below`: channels of the stage before; `skip_in`: channels entering the matching down stage.
@@ -67,8 +92,9 @@ public:
 
 private:
     std::vector<ResBlock> resnets_;
-    std::vector<Transformer2D> attentions_;
+    Mixers mixers_;
     Upsample upsample_{nullptr};
+    ResBlock up_resnet_{nullptr};
 };
 
 } // namespace velamen::nn
