@@ -124,7 +124,7 @@ Result<Schedule> Schedule::create(const ScheduleOptions& o)
 float Schedule::noise_ratio(float t) const
 {
     const auto ratio = [this](std::int64_t step) {
-        const float a = std::max(alpha_cumprod(step), 0x1p-24F);
+        const float own = alpha_cumprod(step), a = own > 0.0F ? own : 0x1p-24F;
         return std::sqrt((1.0F - a) / a);
     };
     const auto below = static_cast<std::int64_t>(t);

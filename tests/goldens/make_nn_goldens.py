@@ -107,7 +107,8 @@ def unconditional(name, generator):
     model = randomise(UNet2DModel(**UNCONDITIONAL[name]), generator)
     t = torch.tensor([3.0, 741.5])
     out = {"timestep": t}
-    for case, size, scale in (("even", (8, 12), 1.0), ("faint", (4, 4), 1e-3)):
+    # Fainter, and diffusers' own fp32 is 1e-5 from its fp64.
+    for case, size, scale in (("even", (8, 12), 1.0), ("faint", (4, 4), 1e-2)):
         x = scale * torch.randn(2, model.config.in_channels, *size, generator=generator)
         out |= {f"{case}_sample": x, f"{case}_out": model(x, t).sample}
     save(name, model, out)
