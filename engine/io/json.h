@@ -55,6 +55,7 @@ public:
 
     /// Null pointer when the value has another type (a number read as double may be an integer).
     const bool* if_bool() const noexcept { return std::get_if<bool>(&value_); }
+    const std::int64_t* if_integer() const noexcept { return std::get_if<std::int64_t>(&value_); }
     const std::string* if_string() const noexcept { return std::get_if<std::string>(&value_); }
     const Array* if_array() const noexcept { return std::get_if<Array>(&value_); }
     const Object* if_object() const noexcept { return std::get_if<Object>(&value_); }
