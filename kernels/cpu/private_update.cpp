@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A few normals of the noise stream after another: they and their gradient stay in registers and
-// the first cache while their parts of the arrays, asked for ahead, pass through.
+// One group of the noise stream after another: its normals and its gradient stay in the first cache
+// while the group's parts of the arrays, asked for one group ahead, pass through.
 
 #include "kernels/api/private_update.h"
 
