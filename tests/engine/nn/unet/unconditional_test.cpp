@@ -4,6 +4,8 @@
 
 #include "engine/nn/unet/unconditional.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/types.h>
@@ -37,6 +39,8 @@ TEST_P(Unconditional, WritesTheConfigThatItRead)
 {
     const io::Json given = Golden(GetParam()).json("config");
     const io::Json written = Golden::value(UNet2DConfig::from_json(given)).to_json();
+    EXPECT_TRUE(
+        std::ranges::is_sorted(*written.if_object(), {}, &io::Json::Object::value_type::first));
     for (const auto& [key, value] : *written.if_object()) {
         const io::Json* before = given.find(key);
         ASSERT_NE(before, nullptr) << key;
