@@ -17,7 +17,7 @@ MAX_LINES = 600
 TORCH = re.compile(r'#include\s*[<"](torch/|ATen/|c10/)')
 QT = re.compile(r'#include\s*[<"](Q[A-Z]\w*|Qt\w+/\w+|quazip)')
 TORCH_FREE = ("engine/core/", "engine/privacy/", "engine/project/", "engine/gallery/",
-              "engine/text/", "engine/io/", "engine/archive/", "engine/image/")
+              "engine/text/", "engine/io/", "engine/keymap/", "engine/archive/", "engine/image/")
 problems = []
 
 
