@@ -48,7 +48,8 @@ public:
                 const std::array<std::string, 3>& ours, std::int64_t channels,
                 std::size_t their_ones, std::int64_t heads);
 
-    const std::vector<Slot>& slots() const noexcept { return slots_; }
+    const std::vector<Slot>& slots() const& noexcept { return slots_; }
+    void slots() && = delete;
 
 private:
     std::vector<Slot> slots_;
