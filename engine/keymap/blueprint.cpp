@@ -26,6 +26,12 @@ bool hold_the_same(Shape a, Shape b)
     return a == b;
 }
 
+bool is_floating(DType dtype)
+{
+    return dtype == DType::F64 || dtype == DType::F32 || dtype == DType::F16
+        || dtype == DType::BF16;
+}
+
 /// What `part` lacks, has too much or has in another shape.
 class Differences {
 public:
@@ -144,6 +150,11 @@ Result<std::vector<Mapped>> to_ours(const Blueprint& blueprint, const Part& part
     for (const Slot& slot : blueprint.slots()) {
         const Entry* entry = differences.take(slot.theirs, slot.their_shape);
         if (entry == nullptr) continue;
+        if (!is_floating(entry->dtype))
+            return fail(ErrorCode::Unsupported,
+                        what + " has quantised weights, which is unsupported here: " + slot.theirs
+                            + " is " + std::string(name_of(entry->dtype)),
+                        "choose a file with weights of 16 or 32 bits");
         const auto source = static_cast<std::size_t>(entry - part.entries().data());
         found.push_back({slot.ours, entry->dtype, slot.shape,
                          slot.third == Slot::kWhole ? std::vector<Piece>{{source, 0, slot.shape[0]}}

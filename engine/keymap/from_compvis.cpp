@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/keymap/conditioner.h"
@@ -25,6 +26,14 @@ struct Reading {
     bool has_ldm_bert = false;
 };
 
+std::string description_of(const UnetPlan& plan, const std::string& family)
+{
+    if (plan.attention == UnetPlan::Attention::ToSelf)
+        return "UNet: " + family + " (without a condition)";
+    return "UNet: " + family + " (condition of width " + std::to_string(plan.context) + ", "
+        + (plan.has_linear_projections ? "linear" : "convolutional") + " projections)";
+}
+
 Result<> add_unet(Reading& reading)
 {
     SingleFile& file = reading.file;
@@ -36,6 +45,7 @@ Result<> add_unet(Reading& reading)
     VELAMEN_ASSIGN(UnetPlan plan, read_unet(chosen.unet));
     reading.family = family_of(plan);
     file.family = reading.family != nullptr ? reading.family->name : "custom";
+    file.notes.push_back(description_of(plan, file.family));
     VELAMEN_TRY(settle_heads(plan, reading.family, reading.options, file.notes));
     VELAMEN_ASSIGN(auto tensors, to_ours(blueprint_of(plan), chosen.unet, "the UNet"));
     VELAMEN_ASSIGN(file.scheduler,
@@ -129,6 +139,7 @@ Result<SingleFile> from_compvis(std::span<const Entry> entries, const SingleFile
     if (!sections.autoencoder.empty()) VELAMEN_TRY(add_autoencoder(reading));
     if (!sections.tiny.empty()) VELAMEN_TRY(add_tiny(reading));
     note_what_is_absent(reading);
+    std::ranges::sort(reading.file.ignored);
     return std::move(reading.file);
 }
 

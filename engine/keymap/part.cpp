@@ -56,6 +56,12 @@ std::vector<std::string_view> segments(std::string_view name)
     }
 }
 
+bool ends_with_path(std::string_view name, std::string_view path)
+{
+    if (!name.ends_with(path)) return false;
+    return name.size() == path.size() || name[name.size() - path.size() - 1] == '.';
+}
+
 std::string count_of(const std::vector<std::string>& names, const char* what)
 {
     std::string text = std::to_string(names.size()) + " " + what + " (";

@@ -48,6 +48,8 @@ private:
 std::string_view first_segment(std::string_view name);
 std::string_view last_segment(std::string_view name);
 std::vector<std::string_view> segments(std::string_view name);
+/// Whether the last segments of `name` are those of `path`.
+bool ends_with_path(std::string_view name, std::string_view path);
 
 /// "3 missing (a, b, c)": the first five names.
 std::string count_of(const std::vector<std::string>& names, const char* what);

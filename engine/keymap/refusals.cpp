@@ -60,7 +60,7 @@ Result<> refuse_foreign(std::span<const Entry> entries)
     const auto found = [&](auto is) { return names_that(entries, is); };
     if (const auto lora = found(is_lora); !lora.empty()) {
         const bool has_base = std::ranges::any_of(entries, [](const Entry& entry) {
-            return entry.name.ends_with("input_blocks.0.0.weight");
+            return ends_with_path(entry.name, "input_blocks.0.0.weight");
         });
         if (has_base)
             return fail(ErrorCode::Unsupported,
@@ -91,7 +91,7 @@ Result<> refuse_foreign(std::span<const Entry> entries)
                         + "), not a latent diffusion UNet",
                     "choose a checkpoint of Stable Diffusion 1 or 2 or of latent-diffusion");
     if (const auto names = found([](std::string_view name) {
-            return has_first(name, {"conditioner"}) || name.ends_with("label_emb.0.0.weight");
+            return has_first(name, {"conditioner"}) || ends_with_path(name, "label_emb.0.0.weight");
         });
         !names.empty())
         return fail(ErrorCode::Unsupported,

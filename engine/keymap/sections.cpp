@@ -60,7 +60,8 @@ void divide_bare(Sections& out)
     const bool is_unet = out.unet.empty() && rest.holds("input_blocks.0.0.weight");
     const bool is_autoencoder = out.autoencoder.empty()
         && (rest.holds("encoder.conv_in.weight") || rest.holds("decoder.conv_in.weight"));
-    const bool is_numbered = is_tiny(rest);
+    const bool is_numbered = out.unet.empty() && out.average.empty() && out.autoencoder.empty()
+        && out.condition.empty() && is_tiny(rest);
     Part left(rest.entries());
     for (const auto& [name, source] : rest.names()) {
         const std::string_view first = first_segment(name);

@@ -131,6 +131,16 @@ TEST(Refusals, UNetOfAnotherArchitectureSaysWhatIsMissing)
         twin_options("cond_conv"));
 }
 
+TEST(Refusals, QuantisedWeightsAreNamed)
+{
+    auto entries = twin("kl");
+    for (Entry& entry : entries)
+        if (entry.name.ends_with("encoder.conv_in.weight")) entry.dtype = DType::I8;
+    expect_refused(entries,
+                   "the autoencoder has quantised weights, which is unsupported here: "
+                   "encoder.conv_in.weight is I8");
+}
+
 TEST(Refusals, PartsOfTwoModelsDoNotFit)
 {
     auto entries = twin("cond_conv"); // takes a condition of 24

@@ -202,6 +202,17 @@ TEST(Scheduler, OfUnknownShapesHasToBeTold)
         EXPECT_FALSE(from_compvis(twin("cond_conv"), {.heads = {2}, .betas = wrong}));
 }
 
+TEST(Notes, SayWhichUNetItIs)
+{
+    EXPECT_TRUE(says(*from_compvis(unet_of("sd1")),
+                     "UNet: sd1 (condition of width 768, convolutional projections)"));
+    EXPECT_TRUE(says(*from_compvis(unet_of("sd2"), {.global_step = 875000}),
+                     "UNet: sd2 (condition of width 1024, linear projections)"));
+    EXPECT_TRUE(says(*from_compvis(unet_of("celebahq")), "UNet: celebahq (without a condition)"));
+    EXPECT_TRUE(says(*from_compvis(twin("uncond"), twin_options("uncond")),
+                     "UNet: custom (without a condition)"));
+}
+
 TEST(Notes, SayWhatIsAbsent)
 {
     const auto unet = from_compvis(unet_of("sd1"));
