@@ -51,12 +51,13 @@ def schedule_buffers(config):
 
 
 def ema(family, unet_kind, unet_config, seed, dtype):
-    """Averaged weights are those of the twin with the next seed: `--seed N+1` in diffusers' layout is their reference."""
+    """Averaged weights are those of the twin with the next seed: with --seed N+1 it is their reference."""
     from components import build_empty, random_state
     state = random_state(build_empty(unet_kind, unet_config), family, "unet", seed + 1, dtype)
     names = original_names.unet(state, unet_config)
     out = {original_names.ema_name(PREFIX["unet"] + name): value for name, value in names.items()}
-    return out | {"model_ema.decay": torch.tensor(0.9999), "model_ema.num_updates": torch.tensor(470000, dtype=torch.int)}
+    updates = torch.tensor(470000, dtype=torch.int)
+    return out | {"model_ema.decay": torch.tensor(0.9999), "model_ema.num_updates": updates}
 
 
 def write_yaml(path, parts):
