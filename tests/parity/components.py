@@ -6,6 +6,7 @@ precision of one twin holds the same values. Default initial values (zero biases
 convolutions) would hide errors: everything is random, and scaled so that outputs are of order one."""
 
 import hashlib
+import re
 
 import torch
 from torch import nn
@@ -89,6 +90,11 @@ def generator_of(*words):
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
+# What adds to the residual streams, and the biases of what passes them on.
+ADDS = re.compile(r"(conv_in|conv2|proj_in|proj_out|to_out\.0|net\.2|out_proj|fc2|token_embedding|position_embedding"
+                  r"|embed_tokens|embed_positions)\.(weight|bias)$|(conv_shortcut|samplers\.0\.conv)\.bias$")
+
+
 def random_value(name, shape, generator):
     noise = torch.randn(shape, generator=generator)
     if "norm" in name and name.endswith("weight"):
@@ -100,17 +106,19 @@ def random_value(name, shape, generator):
     return noise.div_(noise[0].numel() ** 0.5)
 
 
-def random_state(module, name_of_family, component, seed, dtype):
-    """The state dict that `module` (on meta) should have."""
+def random_state(module, name_of_family, component, seed, dtype, faint=False):
+    """The state dict that `module` (on meta) should have. Faint: the streams that the norms see have a variance of
+    1e-3, so that a wrong eps shows; the outputs stay of order one."""
     state = {}
     for name, wanted in module.state_dict().items():
         generator = generator_of(seed, name_of_family, component, name)
-        state[name] = random_value(name, tuple(wanted.shape), generator).to(dtype)
+        value = random_value(name, tuple(wanted.shape), generator)
+        state[name] = (value / 32 if faint and ADDS.search(name) else value).to(dtype)
     return state
 
 
-def filled(name_of_family, component, kind, config, seed, dtype, empty=True):
+def filled(name_of_family, component, kind, config, seed, dtype, faint=False, empty=True):
     """The module with its random weights. With empty=False its buffers work too (for running it)."""
     module = build_empty(kind, config) if empty else build(kind, config)
-    module.load_state_dict(random_state(module, name_of_family, component, seed, dtype), assign=True)
+    module.load_state_dict(random_state(module, name_of_family, component, seed, dtype, faint), assign=True)
     return module.to(dtype) if not empty else module

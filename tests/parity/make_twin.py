@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes a checkpoint with random weights in the real configuration of a public family.
 
-usage: make_twin.py FAMILY OUT [--tiny] [--dtype f32|f16|bf16] [--seed 0]
+usage: make_twin.py FAMILY OUT [--tiny] [--faint] [--dtype f32|f16|bf16] [--seed 0]
                     [--layout diffusers|compvis-safetensors|compvis-ckpt]
                     [--sharded] [--old-names]             (diffusers: a folder)
                     [--ema] [--originals FOLDER]          (compvis: one file, OUT.yaml beside it)
 
 FAMILY: sd1 sd2 text2im cin256 celebahq dp-cifar dp-mnist. The same family and seed hold the same weights in every
-layout. --old-names writes the names that most published folders have (text_model. in front, VAE attention as query,
+layout. --faint keeps the variance that the norms see at 1e-3, so that a wrong eps shows. --old-names writes the names that most published folders have (text_model. in front, VAE attention as query,
 key, value, proj_attn). --originals checks the renaming against the original classes (originals.py), and what they
 compute where the twin is tiny. dp-mnist has no diffusers layout. Needs torch, diffusers and transformers."""
 import argparse
@@ -56,7 +56,7 @@ def rename_file(path, component, kind):
 
 
 def save_component(folder, component, kind, config, a):
-    module = components.filled(a.family, component, kind, config, a.seed, components.DTYPES[a.dtype])
+    module = components.filled(a.family, component, kind, config, a.seed, components.DTYPES[a.dtype], a.faint)
     size = sum(t.numel() * t.element_size() for t in module.state_dict().values())
     where = folder / component
     if kind == "ClassEmbedder":
@@ -116,7 +116,8 @@ def check_names(component, kind, config, tensors, a):
     if not a.tiny:
         print(f"{component}: {len(tensors)} names fit the original class")
         return
-    theirs = components.filled(a.family, component, kind, config, a.seed, components.DTYPES[a.dtype], empty=False)
+    theirs = components.filled(a.family, component, kind, config, a.seed, components.DTYPES[a.dtype], a.faint,
+                               empty=False)
     worst = originals.difference(original.float(), theirs.float(), component, kind, config)
     print(f"{component}: {len(tensors)} names fit the original class, largest difference {worst:.1e}")
     if not worst < 1e-5:
@@ -126,7 +127,8 @@ def check_names(component, kind, config, tensors, a):
 def write_file(path, parts, a):
     dtype, tensors = components.DTYPES[a.dtype], {}
     for component, (kind, config) in module_parts(parts).items():
-        state = components.random_state(components.build_empty(kind, config), a.family, component, a.seed, dtype)
+        state = components.random_state(components.build_empty(kind, config), a.family, component, a.seed, dtype,
+                                        a.faint)
         made = single_file.renamed(a.family, component, kind, config, state, a.seed)
         if a.originals:
             check_names(component, kind, config, made, a)
@@ -134,7 +136,7 @@ def write_file(path, parts, a):
         del state, made
         gc.collect()
     if a.ema:
-        tensors |= single_file.ema(a.family, *parts["unet"], a.seed, dtype)
+        tensors |= single_file.ema(a.family, *parts["unet"], a.seed, dtype, a.faint)
     tensors |= single_file.schedule_buffers(parts["scheduler"][1])
     single_file.write(path, a.layout, tensors, 140000 if a.family == "sd2" else 470000)
     single_file.write_yaml(path.with_name(path.name + ".yaml"), parts)
@@ -151,6 +153,7 @@ def main():
     parser.add_argument("--sharded", action="store_true")
     parser.add_argument("--old-names", action="store_true")
     parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--faint", action="store_true")
     parser.add_argument("--ema", action="store_true")
     parser.add_argument("--originals", type=pathlib.Path)
     a = parser.parse_args()

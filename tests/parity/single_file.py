@@ -50,10 +50,10 @@ def schedule_buffers(config):
     return {name: torch.tensor(value, dtype=torch.float32) for name, value in buffers.items()}
 
 
-def ema(family, unet_kind, unet_config, seed, dtype):
+def ema(family, unet_kind, unet_config, seed, dtype, faint):
     """Averaged weights are those of the twin with the next seed: with --seed N+1 it is their reference."""
     from components import build_empty, random_state
-    state = random_state(build_empty(unet_kind, unet_config), family, "unet", seed + 1, dtype)
+    state = random_state(build_empty(unet_kind, unet_config), family, "unet", seed + 1, dtype, faint)
     names = original_names.unet(state, unet_config)
     out = {original_names.ema_name(PREFIX["unet"] + name): value for name, value in names.items()}
     updates = torch.tensor(470000, dtype=torch.int)
