@@ -8,9 +8,10 @@ usage: make_twin.py FAMILY OUT [--tiny] [--faint] [--dtype f32|f16|bf16] [--seed
                     [--ema] [--originals FOLDER]          (compvis: one file, OUT.yaml beside it)
 
 FAMILY: sd1 sd2 text2im cin256 celebahq dp-cifar dp-mnist. The same family and seed hold the same weights in every
-layout. --faint keeps the variance that the norms see at 1e-3, so that a wrong eps shows. --old-names writes the names that most published folders have (text_model. in front, VAE attention as query,
-key, value, proj_attn). --originals checks the renaming against the original classes (originals.py), and what they
-compute where the twin is tiny. dp-mnist has no diffusers layout. Needs torch, diffusers and transformers."""
+layout. --faint keeps the variance that the norms see at 1e-3, so that a wrong eps shows. --old-names writes the names
+that most published folders have (text_model. in front, VAE attention as query, key, value, proj_attn). --originals
+checks the renaming against the original classes (originals.py), and what they compute where the twin is tiny.
+dp-mnist has no diffusers layout. Needs torch, diffusers and transformers."""
 import argparse
 import gc
 import pathlib
