@@ -77,12 +77,12 @@ private:
     std::int64_t layers(const std::string& theirs, const std::string& ours, std::int64_t count,
                         std::int64_t in, std::int64_t out, bool has_attention)
     {
+        const std::string their_resnet = theirs + "block.", our_resnet = ours + "resnets.";
+        const std::string their_attention = theirs + "attn.", our_attention = ours + "attentions.";
         for (std::int64_t layer = 0; layer < count; ++layer) {
             const std::string number = std::to_string(layer);
-            resnet(theirs + "block." + number, ours + "resnets." + number, layer == 0 ? in : out,
-                   out);
-            if (has_attention)
-                attention(theirs + "attn." + number, ours + "attentions." + number, out);
+            resnet(their_resnet + number, our_resnet + number, layer == 0 ? in : out, out);
+            if (has_attention) attention(their_attention + number, our_attention + number, out);
         }
         return out;
     }

@@ -85,7 +85,7 @@ std::vector<Piece> pieces_of_third(const Slot& slot, std::size_t source)
 
 } // namespace
 
-void Blueprint::tensor(const std::string& theirs, const std::string& ours, Shape shape)
+void Blueprint::tensor(const std::string& theirs, const std::string& ours, const Shape& shape)
 {
     slots_.push_back({.theirs = theirs, .their_shape = shape, .ours = ours, .shape = shape});
 }

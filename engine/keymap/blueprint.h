@@ -33,7 +33,7 @@ struct Slot {
 /// Paths of modules: ".weight" and ".bias" are appended.
 class Blueprint {
 public:
-    void tensor(const std::string& theirs, const std::string& ours, Shape shape);
+    void tensor(const std::string& theirs, const std::string& ours, const Shape& shape);
     void linear(const std::string& theirs, const std::string& ours, std::int64_t out,
                 std::int64_t in, bool has_bias = true);
     void conv(const std::string& theirs, const std::string& ours, std::int64_t out, std::int64_t in,

@@ -12,8 +12,8 @@ Blueprint hugging_face(const ClipPlan& plan)
 {
     const std::string model = "transformer.text_model.";
     Blueprint made;
-    const auto same = [&](const std::string& name, Shape shape) {
-        made.tensor(model + name, name, std::move(shape));
+    const auto same = [&](const std::string& name, const Shape& shape) {
+        made.tensor(model + name, name, shape);
     };
     const auto linear = [&](const std::string& name, std::int64_t out, std::int64_t in) {
         made.linear(model + name, name, out, in);

@@ -19,6 +19,7 @@ std::vector<std::string> names_by_flag(const std::vector<bool>& flags, const cha
                                        const char* if_false)
 {
     std::vector<std::string> names;
+    names.reserve(flags.size());
     for (const bool flag : flags)
         names.emplace_back(flag ? if_true : if_false);
     return names;

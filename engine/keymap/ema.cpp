@@ -11,12 +11,8 @@ namespace velamen::keymap {
 namespace {
 
 constexpr std::string_view kAverage = "model_ema.";
-constexpr std::string_view kLive = "model.diffusion_model.";
 
-std::string full_name(std::string_view prefix, std::string_view name)
-{
-    return std::string(prefix) + std::string(name);
-}
+std::string full_name(std::string_view name) { return std::string(kAverage) + std::string(name); }
 
 /// The paths of modules inside a block of the UNet.
 std::vector<std::string> inner_paths()
@@ -64,7 +60,7 @@ Result<> add_averages(const std::vector<std::string>& live_names, const Part& av
         if (at == average.names().end()) continue;
         if (!used.insert(squashed).second)
             return fail(ErrorCode::Unsupported,
-                        full_name(kAverage, squashed) + " is the average of two tensors");
+                        full_name(squashed) + " is the average of two tensors");
         unet.add(name, at->second);
     }
     return {};
@@ -74,19 +70,12 @@ Result<> check_all_used(const Part& average, const std::set<std::string, std::le
 {
     std::vector<std::string> unknown;
     for (const auto& [name, source] : average.names())
-        if (!used.contains(name)) unknown.push_back(full_name(kAverage, name));
+        if (!used.contains(name)) unknown.push_back(full_name(name));
     if (unknown.empty()) return {};
     return fail(ErrorCode::Unsupported,
                 "the file has averages of no weight of its UNet: "
                     + count_of(unknown, "not recognised"),
                 "take the weights without the average");
-}
-
-void ignore_all(const Part& part, std::string_view prefix, std::vector<std::string>& ignored)
-{
-    for (const auto& [name, source] : part.names())
-        ignored.push_back(part.entries()[source].name.starts_with(prefix) ? full_name(prefix, name)
-                                                                          : name);
 }
 
 Result<ChosenWeights> averages_alone(const Part& average, EmaChoice choice)
@@ -122,7 +111,8 @@ Result<ChosenWeights> choose_weights(const Part& live, const Part& average, EmaC
     if (live.empty()) return averages_alone(average, choice);
     if (choice == EmaChoice::Ignore) {
         ChosenWeights chosen{live, {}, "weights of the last step; the EMA weights are ignored"};
-        ignore_all(average, kAverage, chosen.ignored);
+        for (const auto& [name, source] : average.names())
+            chosen.ignored.push_back(average.entries()[source].name);
         return chosen;
     }
     std::vector<std::string> names;

@@ -41,13 +41,13 @@ private:
     std::int64_t down(std::size_t level, std::int64_t width)
     {
         const std::string block = "down_blocks." + std::to_string(level) + ".";
+        const std::string resnets = block + "resnets.", attentions = block + "attentions.";
         const std::int64_t own = plan_.widths[level];
         for (std::int64_t layer = 0; layer < plan_.layers; ++layer) {
             const std::string theirs = "input_blocks." + std::to_string(skips_.size()) + ".";
             const std::string number = std::to_string(layer);
-            resnet(theirs + "0", block + "resnets." + number, width, own);
-            if (plan_.has_attention[level])
-                attention(theirs + "1", block + "attentions." + number, level);
+            resnet(theirs + "0", resnets + number, width, own);
+            if (plan_.has_attention[level]) attention(theirs + "1", attentions + number, level);
             width = own;
             skips_.push_back(own);
         }
@@ -65,15 +65,15 @@ private:
     {
         const std::string block =
             "up_blocks." + std::to_string(plan_.widths.size() - 1 - level) + ".";
+        const std::string resnets = block + "resnets.", attentions = block + "attentions.";
         const std::int64_t own = plan_.widths[level];
         for (std::int64_t layer = 0; layer <= plan_.layers; ++layer) {
             const std::string theirs = "output_blocks." + std::to_string(outputs_++) + ".";
             const std::string number = std::to_string(layer);
-            resnet(theirs + "0", block + "resnets." + number, width + skips_.back(), own);
+            resnet(theirs + "0", resnets + number, width + skips_.back(), own);
             skips_.pop_back();
             width = own;
-            if (plan_.has_attention[level])
-                attention(theirs + "1", block + "attentions." + number, level);
+            if (plan_.has_attention[level]) attention(theirs + "1", attentions + number, level);
             if (level == 0 || layer < plan_.layers) continue;
             const std::string upsampler = theirs + (plan_.has_attention[level] ? "2" : "1");
             if (plan_.resamples_by_resnet)
