@@ -180,6 +180,9 @@ TEST_P(Golden, DoesNotDependOnTheOrderOfTheFile)
     }
 }
 
+/// Takes about 150 tensors of a twin, all kinds among them.
+std::size_t stride(const std::vector<Entry>& entries) { return 1 + entries.size() / 150; }
+
 // One tensor too few is never taken for another model, but for what is a model without it.
 TEST_P(Twin, IsNotReadWithATensorMissing)
 {
@@ -189,7 +192,7 @@ TEST_P(Twin, IsNotReadWithATensorMissing)
     std::set<std::string> optional(whole->ignored.begin(), whole->ignored.end());
     optional.insert(
         {"model.diffusion_model.label_emb.weight", "cond_stage_model.embedding.weight"});
-    for (std::size_t i = 0; i < entries.size(); ++i) {
+    for (std::size_t i = 0; i < entries.size(); i += stride(entries)) {
         auto fewer = entries;
         fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
         const auto file = from_compvis(fewer, GetParam().options);
@@ -218,7 +221,7 @@ TEST_P(Twin, IsNotReadWithASizeChanged)
     const auto whole = from_compvis(entries, GetParam().options);
     ASSERT_TRUE(whole) << whole.error().message;
     const std::set<std::string> ignored(whole->ignored.begin(), whole->ignored.end());
-    for (std::size_t i = 0; i < entries.size(); ++i)
+    for (std::size_t i = 0; i < entries.size(); i += stride(entries))
         for (std::size_t axis = 0; axis < entries[i].shape.size(); ++axis) {
             auto changed = entries;
             ++changed[i].shape[axis];
