@@ -106,7 +106,7 @@ Result<ChosenWeights> choose_weights(const Part& live, const Part& average, EmaC
         if (choice == EmaChoice::Require)
             return fail(ErrorCode::NotFound, "there are no EMA weights in the file",
                         "take the weights without the average");
-        return ChosenWeights{live, {}, "no EMA weights in the file"};
+        return ChosenWeights{live, {}, "no EMA weights in file"};
     }
     if (live.empty()) return averages_alone(average, choice);
     if (choice == EmaChoice::Ignore) {

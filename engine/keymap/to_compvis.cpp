@@ -78,6 +78,21 @@ Result<std::vector<Mapped>> conditioner_to_theirs(const io::Json& config, const 
     return to_theirs(blueprint_of(plan), part, "the conditioner", "cond_stage_model.");
 }
 
+Result<std::vector<Mapped>> any_to_theirs(Kind kind, const io::Json& config, const Part& part)
+{
+    switch (kind) {
+    case Kind::Unet:
+        return unet_to_theirs(config, part);
+    case Kind::Autoencoder:
+        return autoencoder_to_theirs(config, part);
+    case Kind::Tiny:
+        return tiny_to_theirs(config, part);
+    case Kind::Conditioner:
+        break;
+    }
+    return conditioner_to_theirs(config, part);
+}
+
 } // namespace
 
 Result<std::vector<Mapped>> to_compvis(std::span<const StoredComponent> components)
@@ -96,11 +111,7 @@ Result<std::vector<Mapped>> to_compvis(std::span<const StoredComponent> componen
                         "pass one UNet, one autoencoder and one conditioner");
         VELAMEN_ASSIGN(const Part part, part_of(all, first, component.tensors.size(), kind));
         first += component.tensors.size();
-        Result<std::vector<Mapped>> tensors = kind == Kind::Unet
-            ? unet_to_theirs(component.config, part)
-            : kind == Kind::Autoencoder ? autoencoder_to_theirs(component.config, part)
-            : kind == Kind::Tiny        ? tiny_to_theirs(component.config, part)
-                                        : conditioner_to_theirs(component.config, part);
+        auto tensors = any_to_theirs(kind, component.config, part);
         if (!tensors) return tensors;
         std::ranges::move(*tensors, std::back_inserter(out));
     }

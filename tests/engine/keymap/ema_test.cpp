@@ -111,7 +111,7 @@ TEST(Ema, AbsenceIsSaidAndRefusedWhereItIsRequired)
 {
     const auto file = from_compvis(twin("cond_conv"), with(EmaChoice::Prefer));
     ASSERT_TRUE(file);
-    EXPECT_EQ(file->notes.at(0), "no EMA weights in the file");
+    EXPECT_EQ(file->notes.at(0), "no EMA weights in file");
     const auto required = from_compvis(twin("cond_conv"), with(EmaChoice::Require));
     ASSERT_FALSE(required);
     EXPECT_EQ(required.error().code, ErrorCode::NotFound);
