@@ -16,7 +16,12 @@ Resources findResources(const fs::path& executable)
     fs::path root = executable.parent_path().parent_path() / "share/velamen";
     std::error_code ignored;
     if (!fs::exists(root, ignored)) root = VELAMEN_RESOURCES;
-    return {root / "checkpoints/letters", root / "demo/digits.zip"};
+    return {root / "checkpoints/letters", root / "demo/digits.zip", root / "vocabularies"};
+}
+
+void shareVocabularies(const fs::path& executable)
+{
+    checkpoint::set_vocabularies(findResources(executable).vocabularies);
 }
 
 Result<data::Manifest> scanSource(const fs::path& source, std::stop_token stop,
@@ -88,8 +93,8 @@ Result<release::ReleaseRequest> releaseRequestOf(const fs::path& runFolder)
     request.base_name = base.card.name;
     request.base_licence = base.card.licence;
     request.base_data = base.card.data;
-    request.base_sha256 = base.sha256;
-    request.tuned_sha256 = tuned.sha256;
+    VELAMEN_ASSIGN(request.base_sha256, checkpoint::fingerprint(request.plan.checkpoint));
+    VELAMEN_ASSIGN(request.tuned_sha256, checkpoint::fingerprint(run.checkpoint));
     request.trained_tensors = tuned.card.trained_tensors;
     request.trained_parameters = tuned.trained_parameters;
     request.total_parameters = tuned.total_parameters;

@@ -24,8 +24,11 @@ namespace velamen::app {
 struct Resources {
     std::filesystem::path lettersCheckpoint;
     std::filesystem::path digits;
+    std::filesystem::path vocabularies;
 };
 Resources findResources(const std::filesystem::path& executable);
+/// Tells the engine where the vocabularies lie, for checkpoints that come without a tokenizer.
+void shareVocabularies(const std::filesystem::path& executable);
 
 Result<data::Manifest> scanSource(const std::filesystem::path& source, std::stop_token stop,
                                   const data::ScanProgress& progress,

@@ -46,6 +46,7 @@ Result<ui::SelectionCount> countSelection(const fs::path& checkpoint, const std:
 ui::Services engineServices(const std::filesystem::path& executable)
 {
     const Resources resources = findResources(executable);
+    shareVocabularies(executable);
     ui::Services services;
     services.scan = scan;
     services.suggestKeys = suggestKeys;

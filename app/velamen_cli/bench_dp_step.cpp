@@ -14,10 +14,12 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "app/velamen_cli/bench_models.h"
 #include "app/velamen_cli/bench_parts.h"
 #include "engine/data/poisson.h"
 #include "engine/dpsgd/clipper.h"
 #include "engine/dpsgd/optimiser.h"
+#include "engine/nn/unet/config.h"
 #include "engine/nn/unet/model.h"
 #include "engine/privacy/ledger.h"
 #include "engine/train/peak_memory.h"
@@ -27,38 +29,6 @@ namespace velamen::app {
 namespace {
 
 constexpr int kRepeats = 5;
-
-struct Setting {
-    nn::UNet2DConditionConfig unet;
-    std::int64_t tokens = 1;
-    std::int64_t batch = 1;
-};
-
-std::optional<Setting> setting_of(const std::string& name)
-{
-    if (name == "mnist")
-        return Setting{{.sample_size = 4,
-                        .in_channels = 3,
-                        .out_channels = 3,
-                        .down_block_types = {"CrossAttnDownBlock2D", "CrossAttnDownBlock2D"},
-                        .up_block_types = {"CrossAttnUpBlock2D", "CrossAttnUpBlock2D"},
-                        .block_out_channels = {64, 128},
-                        .layers_per_block = 1,
-                        .cross_attention_dim = 5,
-                        .attention_head_dim = {4}},
-                       1,
-                       256};
-    if (name == "cifar")
-        return Setting{{.sample_size = 16,
-                        .in_channels = 3,
-                        .out_channels = 3,
-                        .block_out_channels = {128, 256, 256, 512},
-                        .cross_attention_dim = 512},
-                       1,
-                       16};
-    if (name == "sd256") return Setting{{.sample_size = 32, .cross_attention_dim = 768}, 77, 1};
-    return std::nullopt;
-}
 
 double peak_bytes() { return train::peak_gibibytes() * train::kBytesPerGibibyte; }
 
@@ -72,9 +42,9 @@ double peak_of(const Job& job)
 
 class Bench {
 public:
-    Bench(const Setting& setting, bool is_bfloat16)
-        : unet_(setting.unet), batch_(setting.batch), trained_(select(unet_, setting.tokens)),
-          tape_(trained_),
+    Bench(const BenchModel& setting, bool is_bfloat16)
+        : unet_(setting.unet.plan()), batch_(setting.batch),
+          trained_(select(unet_, setting.tokens)), tape_(trained_),
           clipper_(trained_, privacy::ClippingNorm::literal(0.01),
                    *privacy::ExpectedBatch::create(static_cast<double>(setting.batch)))
     {
@@ -116,7 +86,7 @@ public:
 
 private:
     /// The attention blocks; what one context token leaves without gradient is left out.
-    static dpsgd::TrainedTensors select(nn::UNet2DCondition& unet, std::int64_t tokens)
+    static dpsgd::TrainedTensors select(nn::UNet& unet, std::int64_t tokens)
     {
         dpsgd::TrainedTensors out;
         for (auto& item : unet->named_parameters()) {
@@ -131,7 +101,7 @@ private:
         return out;
     }
 
-    nn::UNet2DCondition unet_;
+    nn::UNet unet_;
     std::int64_t batch_;
     dpsgd::TrainedTensors trained_;
     dpsgd::GradTape tape_;
@@ -176,7 +146,7 @@ Result<io::Json> optimiser_entry(Bench& bench, dpsgd::ClippedSum first, int repe
 Result<io::Json> benchDpStep(const std::string& config, std::int64_t batch,
                              const std::string& precision)
 {
-    auto setting = setting_of(config);
+    auto setting = benchModel(config);
     if (!setting)
         return fail(ErrorCode::InvalidArgument, "no benchmark configuration named " + config,
                     "choose mnist, cifar or sd256");

@@ -8,6 +8,7 @@
 
 #include "app/velamen_cli/bench_accountant.h"
 #include "app/velamen_cli/bench_dp_step.h"
+#include "app/velamen_cli/bench_forward.h"
 #include "app/velamen_cli/bench_optimiser.h"
 #include "app/velamen_cli/commands.h"
 
@@ -77,6 +78,15 @@ int runOptimiser(std::int64_t parameters, const Context& context)
     return Ok;
 }
 
+int runSeconds(const Result<io::Json>& result, const Context& context)
+{
+    const Output output = context.output();
+    if (!result) return output.fail(result.error());
+    output.answer(*result);
+    output.line(fmt::format("{:.4f} s", value_of(*result, "seconds")));
+    return Ok;
+}
+
 } // namespace
 
 void addBench(CLI::App& app, Context& context)
@@ -87,6 +97,8 @@ void addBench(CLI::App& app, Context& context)
         std::string precision = "fp32";
         std::string python;
         std::int64_t parameters = 267'000'000;
+        std::string work = "cifar-ddim";
+        std::filesystem::path checkpoint;
     };
     auto o = std::make_shared<Options>();
     CLI::App* bench = app.add_subcommand("bench", "Benchmarks as ratios");
@@ -108,6 +120,21 @@ void addBench(CLI::App& app, Context& context)
     optimiser->add_option("--parameters", o->parameters, "Trained parameters")
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 33))
         ->capture_default_str();
+    CLI::App* forward = bench->add_subcommand(
+        "forward", "Sampling, or one pass of a UNet (tests/parity/speed.py has the reference)");
+    forward->add_option("--config", o->work, "cifar-ddim or sd256")
+        ->check(CLI::IsMember({"cifar-ddim", "sd256"}))
+        ->capture_default_str();
+    forward->add_option("--precision", o->precision, "fp32 or bf16")
+        ->check(CLI::IsMember({"fp32", "bf16"}))
+        ->capture_default_str();
+    forward->callback([o, &context] {
+        context.exitCode = runSeconds(benchForward(o->work, o->precision), context);
+    });
+    CLI::App* open = bench->add_subcommand("open", "A checkpoint's UNet from disk to modules");
+    open->add_option("checkpoint", o->checkpoint, "Checkpoint folder or file")->required();
+    open->callback(
+        [o, &context] { context.exitCode = runSeconds(benchOpen(o->checkpoint), context); });
     optimiser->callback([o, &context] { context.exitCode = runOptimiser(o->parameters, context); });
     accountant->callback([o, &context] { context.exitCode = runAccountant(o->python, context); });
     step->callback(

@@ -25,6 +25,7 @@ struct InspectOptions {
     std::filesystem::path folder;
     std::string selection = "attention";
     bool keepDead = false, withoutConditioner = false;
+    checkpoint::OpenOptions open;
 };
 
 double shareOf(const checkpoint::Inspection& found)
@@ -88,6 +89,7 @@ io::Json answerOf(const checkpoint::Inspection& found, const InspectOptions& o)
     json["dead"] = found.dead_parameters;
     json["blocks"] = blocksOf(found);
     json["classes"] = listOf(found.card.classes);
+    json["notes"] = listOf(found.notes);
     json["problems"] = listOf(found.problems);
     return json;
 }
@@ -98,22 +100,24 @@ void show(const checkpoint::Inspection& found, const InspectOptions& o, const Ou
     for (const auto& c : found.components)
         output.line(fmt::format("  {:<15} {:<22} {:>5} tensors {:>14} parameters  {}", c.name,
                                 c.kind, c.tensors, grouped(c.parameters), c.dtype));
+    for (const std::string& note : found.notes)
+        output.line("  note: " + note);
     for (const std::string& problem : found.problems)
         output.line("  problem: " + problem);
     output.line(fmt::format("  selection '{}'{} trains {} of {} ({:.1f} %) in {} tensors, {} {}",
-                            o.selection, o.withoutConditioner ? " without the class table" : "",
+                            o.selection, o.withoutConditioner ? " without the conditioner" : "",
                             grouped(found.trained_parameters), grouped(found.total_parameters),
                             100.0 * shareOf(found), found.trained_tensors,
                             grouped(found.dead_parameters),
                             o.keepDead ? "of them with a gradient of zero" : "left out as dead"));
-    output.line("  sha256 " + found.sha256);
+    if (!found.sha256.empty()) output.line("  sha256 " + found.sha256);
 }
 
 int runInspect(const InspectOptions& o, const Context& context)
 {
     const Output output = context.output();
     const auto found =
-        checkpoint::inspect(o.folder, o.selection, !o.keepDead, !o.withoutConditioner);
+        checkpoint::inspect(o.folder, o.selection, !o.keepDead, !o.withoutConditioner, o.open);
     if (!found) return output.fail(found.error());
     show(*found, o, output);
     output.answer(answerOf(*found, o));
@@ -272,16 +276,18 @@ void addInspect(CLI::App& app, Context& context)
     struct Options {
         std::filesystem::path path, inputs, outputs;
         std::string component;
+        checkpoint::OpenOptions open;
         ScanRequest scan{.options = {.keys = {}, .unit = {}}};
     };
     auto o = std::make_shared<Options>();
     CLI::App* inspect = app.add_subcommand("inspect", "What a checkpoint is and what would train");
     auto look = std::make_shared<InspectOptions>();
-    inspect->add_option("checkpoint", look->folder, "Checkpoint folder")->required();
+    inspect->add_option("checkpoint", look->folder, "Checkpoint folder or file")->required();
     inspect->add_option("--select", look->selection, kSelections)->capture_default_str();
     inspect->add_flag("--keep-dead", look->keepDead, "Count tensors whose gradient is always zero");
     inspect->add_flag("--no-conditioner", look->withoutConditioner,
-                      "Count without the class table");
+                      "Count without the class table or text encoder");
+    addOpenOptions(*inspect, look->open);
     inspect->callback([look, &context] { context.exitCode = runInspect(*look, context); });
 
     CLI::App* scan = app.add_subcommand("scan", "What a folder or zip of private images holds");
@@ -292,14 +298,16 @@ void addInspect(CLI::App& app, Context& context)
     scan->callback([o, &context] { context.exitCode = runScan(o->path, o->scan, context); });
 
     CLI::App* forward = app.add_subcommand("forward", "Run one component on given tensors");
-    forward->add_option("checkpoint", o->path, "Checkpoint folder")->required();
-    forward->add_option("--component", o->component, "unet, vae_encoder or vae_decoder")
+    forward->add_option("checkpoint", o->path, "Checkpoint folder or file")->required();
+    forward
+        ->add_option("--component", o->component, "unet, vae_encoder, vae_decoder or text_encoder")
         ->required();
     forward->add_option("--inputs", o->inputs, "safetensors file to read")->required();
     forward->add_option("--outputs", o->outputs, "safetensors file to write")->required();
+    addOpenOptions(*forward, o->open);
     forward->callback([o, &context] {
         const auto done =
-            checkpoint::forward_component(o->path, o->component, o->inputs, o->outputs);
+            checkpoint::forward_component(o->path, o->component, o->inputs, o->outputs, o->open);
         context.exitCode = done ? Ok : context.output().fail(done.error());
     });
 }

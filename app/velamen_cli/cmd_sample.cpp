@@ -29,7 +29,8 @@ int run(const fs::path& checkpoint, const SamplingOptions& options, const fs::pa
         const std::map<std::string, std::string> text{
             {"Software", "Velamen"},
             {"parameters",
-             fmt::format("class {}, seed {}, guidance {}, sampler {}, steps {}", image.class_name,
+             fmt::format("{}, seed {}, guidance {}, sampler {}, steps {}",
+                         (options.prompts.empty() ? "class " : "prompt ") + image.class_name,
                          image.seed, image.guidance, image.sampler, image.steps)}};
         const auto png = image::encode_png(image.image, text);
         if (!png) return output.fail(png.error());
@@ -59,8 +60,9 @@ void addSample(CLI::App& app, Context& context)
         SamplingOptions sampling;
     };
     auto o = std::make_shared<Options>();
-    CLI::App* command = app.add_subcommand("sample", "Draw images from a checkpoint by class");
-    command->add_option("checkpoint", o->checkpoint, "Checkpoint folder")->required();
+    CLI::App* command =
+        app.add_subcommand("sample", "Draw images from a checkpoint by class or prompt");
+    command->add_option("checkpoint", o->checkpoint, "Checkpoint folder or file")->required();
     command->add_option("--out", o->out, "Folder for the PNG files")->required();
     addSamplingOptions(*command, o->sampling);
     command->callback(

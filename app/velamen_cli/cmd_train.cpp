@@ -203,7 +203,13 @@ void addTrain(CLI::App& app, Context& context)
                      std::string("Trained tensors: ") + kSelections)
         ->capture_default_str();
     plan->add_flag("!--no-conditioner", p->request.train_conditioner,
-                   "Leave the class table as it is");
+                   "Leave the class table or text encoder as it is");
+    plan->add_option("--caption", p->request.caption,
+                     "Prompt of a class for a text-conditional checkpoint, as in 'a photo of "
+                     "{class}'");
+    plan->add_option("--image-size", p->request.image_size,
+                     "Side of the images in pixels (default: the checkpoint's own)")
+        ->check(CLI::Range(8, 4096));
     plan->add_flag("--clipped-fraction", p->request.release_clipped_fraction,
                    "Release the share of clipped units with noise of its own, at about 1 % of "
                    "epsilon");

@@ -12,6 +12,7 @@
 #include <CLI/CLI.hpp>
 
 #include "app/velamen_cli/output.h"
+#include "engine/checkpoint/checkpoint.h"
 #include "engine/data/keys.h"
 
 namespace velamen::app {
@@ -32,8 +33,12 @@ inline constexpr const char* kSelections =
 /// --unit-key, --label-key and --unit of a command that scans private images.
 void addKeys(CLI::App& command, data::Keys& keys, std::string& unit);
 
+/// --ema, --heads, --head-channels, --prediction and --vae of a command that opens a checkpoint.
+void addOpenOptions(CLI::App& command, checkpoint::OpenOptions& options);
+
 void addBudget(CLI::App& app, Context& context);
 void addInspect(CLI::App& app, Context& context); ///< inspect, scan, forward
+void addConvert(CLI::App& app, Context& context);
 void addTrain(CLI::App& app, Context& context);   ///< plan, train, resume
 void addSample(CLI::App& app, Context& context);  ///< sample
 void addRelease(CLI::App& app, Context& context); ///< export, verify

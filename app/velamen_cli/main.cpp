@@ -8,6 +8,7 @@
 #include "app/memory.h"
 #include "app/velamen_cli/commands.h"
 #include "app/velamen_cli/progress.h"
+#include "app/wiring.h"
 
 int main(int argc, char** argv)
 {
@@ -16,6 +17,8 @@ int main(int argc, char** argv)
     app::Context context;
     std::error_code ignored;
     context.executable = std::filesystem::read_symlink("/proc/self/exe", ignored);
+
+    app::shareVocabularies(context.executable);
 
     CLI::App program("Velamen: private images in, synthetic images with a proven privacy guarantee "
                      "out. Exit codes: 0 ok, 1 refused or not valid, 2 usage, 3 failed.",
@@ -27,6 +30,7 @@ int main(int argc, char** argv)
     app::addAudit(program, context);
     app::addDemo(program, context);
     app::addInspect(program, context);
+    app::addConvert(program, context);
     app::addBudget(program, context);
     app::addTrain(program, context);
     app::addSample(program, context);

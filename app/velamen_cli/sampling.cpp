@@ -13,12 +13,21 @@ namespace velamen::app {
 void addSamplingOptions(CLI::App& command, SamplingOptions& o)
 {
     command.add_option("--class", o.classes, "Classes to draw (default: all)");
-    command.add_option("--count", o.count, "Images of each class")
+    command.add_option("--prompt", o.prompts,
+                       "Sentences to draw in place of classes (text-conditional checkpoints); "
+                       "(word:1.3) weighs a word");
+    command.add_option("--negative", o.negative, "What guidance leads away from");
+    command.add_option("--count", o.count, "Images of each class or prompt")
         ->check(CLI::Range(1, 1000000))
         ->capture_default_str();
     command.add_option("--seed", o.seed, "First seed; image i has seed + i")->capture_default_str();
-    command.add_option("--guidance", o.guidance, "Guidance scale w, 0: off")
+    command
+        .add_option("--guidance", o.guidance,
+                    "Guidance w: v_cond + w (v_cond - v_null), 0: off (elsewhere 1 + w)")
         ->check(CLI::Range(0.0, 50.0))
+        ->capture_default_str();
+    command.add_option("--guidance-rescale", o.rescale, "Guidance rescale phi, 0: off")
+        ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
     command.add_option("--steps", o.steps, "Sampler steps")
         ->check(CLI::Range(1, 1000))
@@ -34,12 +43,41 @@ void addSamplingOptions(CLI::App& command, SamplingOptions& o)
         ->capture_default_str();
 }
 
+namespace {
+
+Result<> check(const generate::GenerationSession& session, const SamplingOptions& o)
+{
+    if (!o.prompts.empty() && !o.classes.empty())
+        return velamen::fail(ErrorCode::InvalidArgument, "--class and --prompt exclude each other",
+                             "choose one of them");
+    if (!o.negative.empty() && o.prompts.empty())
+        return velamen::fail(ErrorCode::InvalidArgument, "--negative goes with --prompt",
+                             "say with --prompt what to draw");
+    if (!o.prompts.empty() && !session.takes_prompts())
+        return velamen::fail(ErrorCode::InvalidArgument, "this checkpoint does not take prompts",
+                             "draw with --class, or choose a text-conditional checkpoint");
+    if (o.prompts.empty() && session.classes().empty())
+        return velamen::fail(ErrorCode::InvalidArgument, "this checkpoint has no classes",
+                             "say with --prompt what to draw");
+    return {};
+}
+
+} // namespace
+
 Result<std::vector<release::ReleaseImage>> drawImages(const std::filesystem::path& checkpoint,
                                                       const SamplingOptions& o,
                                                       const Context& context)
 {
     VELAMEN_ASSIGN(const auto session, generate::GenerationSession::open(checkpoint));
-    const std::vector<std::string>& names = session->classes();
+    const Output output = context.output();
+    const std::vector<std::string>& names = o.prompts.empty() ? session->classes() : o.prompts;
+    VELAMEN_TRY(check(*session, o));
+    for (const auto& cut : {o.prompts, std::vector<std::string>{o.negative}}) {
+        if (o.prompts.empty()) break;
+        VELAMEN_ASSIGN(const auto notes, session->prompt_notes(cut));
+        for (const std::string& note : notes)
+            output.line("note: " + note);
+    }
     std::vector<int> wanted;
     for (const std::string& name : o.classes) {
         const auto at = std::find(names.begin(), names.end(), name);
@@ -61,13 +99,15 @@ Result<std::vector<release::ReleaseImage>> drawImages(const std::filesystem::pat
     for (const int class_index : wanted)
         request.classes.insert(request.classes.end(), static_cast<std::size_t>(o.count),
                                class_index);
+    request.prompts = o.prompts;
+    request.negative = o.negative;
+    request.guidance_rescale = o.rescale;
     request.seed = o.seed;
     request.guidance = o.guidance;
     request.steps = o.steps;
     request.eta = o.eta;
     request.sampler = generate::sampler_of(o.sampler).value_or(request.sampler);
     std::vector<release::ReleaseImage> images(request.classes.size());
-    const Output output = context.output();
     Bar bar(output, "sampling");
     const auto receive = [&](const generate::GeneratedImage& g) {
         images[static_cast<std::size_t>(g.index)] = {names[static_cast<std::size_t>(g.class_index)],

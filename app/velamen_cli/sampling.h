@@ -16,9 +16,12 @@ namespace velamen::app {
 
 struct SamplingOptions {
     std::vector<std::string> classes; ///< empty: all
-    int count = 8;                    ///< images of each class
+    std::vector<std::string> prompts; ///< in place of classes
+    std::string negative;
+    int count = 8; ///< images of each class or prompt
     std::uint64_t seed = 0;
     double guidance = 0.3;
+    double rescale = 0.0;
     int steps = 20;
     double eta = 0.0;
     std::string sampler = "ddim";
@@ -26,7 +29,7 @@ struct SamplingOptions {
 
 void addSamplingOptions(CLI::App& command, SamplingOptions& options);
 
-/// Draws count images of each class, class after class.
+/// Draws count images of each class or prompt, one after the other.
 Result<std::vector<release::ReleaseImage>> drawImages(const std::filesystem::path& checkpoint,
                                                       const SamplingOptions& options,
                                                       const Context& context);

@@ -32,9 +32,21 @@ std::int64_t number(std::string_view text)
 
 } // namespace
 
+bool is_of_conditioner(std::string_view tensor)
+{
+    return tensor.find('/') != std::string_view::npos && !tensor.starts_with(kUNetPrefix);
+}
+
+bool has_one_token(const std::vector<std::string>& tensors)
+{
+    return std::ranges::any_of(
+        tensors, [](const std::string& name) { return name.starts_with(kEmbedderPrefix); });
+}
+
 BlockName block_of(std::string_view tensor)
 {
-    if (tensor.starts_with(kEmbedderPrefix)) return {.name = "class_embedder", .order = {0, -1}};
+    if (is_of_conditioner(tensor))
+        return {.name = std::string(tensor.substr(0, tensor.find('/'))), .order = {0, -1}};
     const std::string_view key =
         tensor.starts_with(kUNetPrefix) ? tensor.substr(kUNetPrefix.size()) : tensor;
     const auto parts = split(key);

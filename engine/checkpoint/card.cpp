@@ -15,7 +15,7 @@ namespace {
 constexpr std::array kKnownKeys{"format",          "name",        "licence",     "data",
                                 "recipe",          "classes",     "latent_mean", "latent_std",
                                 "trained_tensors", "base_sha256", "ledger_id",   "ledger_seq",
-                                "ledger_hash"};
+                                "ledger_hash",     "caption",     "image_size"};
 
 Result<std::vector<double>> read_numbers(const io::Json& json, const char* key)
 {
@@ -57,6 +57,8 @@ Result<Card> card_from_json(const io::Json& json)
     VELAMEN_ASSIGN(card.data, json.text_or("data", ""));
     VELAMEN_ASSIGN(card.recipe, json.text_or("recipe", ""));
     VELAMEN_ASSIGN(card.classes, read_texts(json, "classes"));
+    VELAMEN_ASSIGN(card.caption, json.text_or("caption", ""));
+    VELAMEN_ASSIGN(card.image_size, json.integer_or("image_size", 0));
     VELAMEN_ASSIGN(card.latent_mean, read_numbers(json, "latent_mean"));
     VELAMEN_ASSIGN(card.latent_std, read_numbers(json, "latent_std"));
     VELAMEN_ASSIGN(card.trained_tensors, read_texts(json, "trained_tensors"));
@@ -78,6 +80,8 @@ io::Json card_to_json(const Card& card)
     out["data"] = card.data;
     out["recipe"] = card.recipe;
     out["classes"] = to_array(card.classes);
+    if (!card.caption.empty()) out["caption"] = card.caption;
+    if (card.image_size > 0) out["image_size"] = card.image_size;
     out["latent_mean"] = to_array(card.latent_mean);
     out["latent_std"] = to_array(card.latent_std);
     if (!card.trained_tensors.empty() || !card.base_sha256.empty()) {
@@ -99,7 +103,7 @@ std::vector<std::string> card_problems(const Card& card, std::int64_t class_rows
                                        std::int64_t latent_channels, std::int64_t latent_size)
 {
     std::vector<std::string> out;
-    if (static_cast<std::int64_t>(card.classes.size()) + 1 != class_rows)
+    if (class_rows > 0 && static_cast<std::int64_t>(card.classes.size()) + 1 != class_rows)
         out.push_back("velamen.json names " + std::to_string(card.classes.size())
                       + " classes, but the class table has " + std::to_string(class_rows)
                       + " rows (one per class and the null class)");

@@ -17,11 +17,16 @@
 #include "engine/checkpoint/card.h"
 #include "engine/checkpoint/folder.h"
 #include "engine/checkpoint/guard.h"
+#include "engine/checkpoint/misfits.h"
+#include "engine/checkpoint/opened.h"
+#include "engine/checkpoint/prompts.h"
+#include "engine/checkpoint/rewrite.h"
 #include "engine/checkpoint/tensors.h"
 #include "engine/checkpoint/weights.h"
-#include "engine/core/file.h"
 #include "engine/diffusion/schedule.h"
-#include "engine/tensor/convert.h"
+#include "engine/nn/conditioner/any_config.h"
+#include "engine/nn/conditioner/no_conditioner.h"
+#include "engine/nn/conditioner/text_conditioner.h"
 
 namespace velamen::checkpoint {
 
@@ -30,25 +35,90 @@ namespace fs = std::filesystem;
 struct Checkpoint::State {
     fs::path folder;
     Card card;
-    io::SafetensorsFile unet_file; // stay open: saving copies frozen tensors from here
-    io::SafetensorsFile class_file;
-    nn::UNet2DCondition unet;
-    nn::AutoencoderKL vae;
-    nn::ClassEmbedder classes;
+    Opened source; // stays open: saving copies frozen tensors from here
+    nn::UNet unet{nullptr};
+    std::shared_ptr<nn::Autoencoder> autoencoder;
+    std::shared_ptr<nn::Conditioner> conditioner;
+    std::optional<PromptTokenizer> tokenizer;
     diffusion::Schedule schedule;
     std::vector<std::string> public_classes;
     at::Tensor public_table; // [rows, D], as loaded; the null row is the last
     bool has_new_classes = false;
+
+    /// Null when the conditioner is something else.
+    nn::ClassEmbedderImpl* table() const
+    {
+        return dynamic_cast<nn::ClassEmbedderImpl*>(conditioner.get());
+    }
+    nn::TextConditioner* text() const
+    {
+        return dynamic_cast<nn::TextConditioner*>(conditioner.get());
+    }
+    /// The module whose parameters are the conditioner's; null without one.
+    torch::nn::Module* conditioner_weights() const
+    {
+        if (nn::TextConditioner* sentences = text()) return &sentences->encoder();
+        return table();
+    }
 };
 
 Checkpoint::Checkpoint(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Checkpoint::~Checkpoint() = default;
 
-nn::UNet2DConditionImpl& Checkpoint::unet() { return *state_->unet; }
+nn::UNetImpl& Checkpoint::unet() { return *state_->unet; }
 
-nn::AutoencoderKLImpl& Checkpoint::autoencoder() { return *state_->vae; }
+nn::Autoencoder& Checkpoint::autoencoder() { return *state_->autoencoder; }
 
-nn::ClassEmbedderImpl& Checkpoint::class_embedder() { return *state_->classes; }
+nn::Conditioner& Checkpoint::conditioner() { return *state_->conditioner; }
+
+bool Checkpoint::has_class_table() const { return state_->table() != nullptr; }
+
+bool Checkpoint::is_text_conditional() const { return state_->text() != nullptr; }
+
+Result<> Checkpoint::set_image_size(std::int64_t pixels)
+{
+    const std::int64_t factor = state_->autoencoder->sizes().factor;
+    if (pixels < factor || pixels % factor != 0)
+        return fail(
+            ErrorCode::InvalidArgument,
+            "an image size of " + std::to_string(pixels)
+                + " is no multiple of the autoencoder's factor of " + std::to_string(factor),
+            "the nearest is "
+                + std::to_string(std::max(factor, (pixels + factor / 2) / factor * factor)));
+    const auto count = static_cast<std::int64_t>(state_->card.latent_mean.size());
+    if (count > state_->autoencoder->sizes().latent_channels && pixels != image_size())
+        return fail(ErrorCode::Refused,
+                    "this checkpoint's latents are scaled element by element: it makes images of "
+                        + std::to_string(image_size()) + " pixels only",
+                    "choose that size");
+    state_->card.image_size = pixels;
+    return {};
+}
+
+Result<> Checkpoint::set_caption(const std::string& caption)
+{
+    VELAMEN_TRY(caption_of(caption, ""));
+    state_->card.caption = caption;
+    return {};
+}
+
+std::int64_t Checkpoint::latent_size() const
+{
+    const nn::AutoencoderSizes sizes = state_->autoencoder->sizes();
+    if (state_->card.image_size > 0) return state_->card.image_size / sizes.factor;
+    const std::int64_t stated = state_->unet->plan().sample_size;
+    return stated > 0 ? stated : sizes.sample_size / sizes.factor;
+}
+
+std::int64_t Checkpoint::image_size() const
+{
+    return latent_size() * state_->autoencoder->sizes().factor;
+}
+
+const PromptTokenizer* Checkpoint::tokenizer() const
+{
+    return state_->tokenizer ? &*state_->tokenizer : nullptr;
+}
 
 const diffusion::Schedule& Checkpoint::schedule() const { return state_->schedule; }
 
@@ -61,99 +131,157 @@ const std::vector<std::string>& Checkpoint::public_classes() const
     return state_->public_classes;
 }
 
+std::string Checkpoint::conditioner_name() const
+{
+    const auto& conditioner = state_->source.conditioner;
+    return conditioner ? conditioner->name : std::string();
+}
+
 std::vector<std::pair<std::string, at::Tensor>> named_tensors(Checkpoint& checkpoint)
 {
     std::vector<std::pair<std::string, at::Tensor>> out;
     for (const auto& item : checkpoint.unet().named_parameters())
         out.emplace_back(std::string(kUNetPrefix) + item.key(), item.value());
-    for (const auto& item : checkpoint.class_embedder().named_parameters())
-        out.emplace_back(std::string(kEmbedderPrefix) + item.key(), item.value());
+    constexpr std::string_view kOuter = "encoder."; // where a text conditioner holds its encoder
+    for (const auto& item : checkpoint.conditioner().named_parameters()) {
+        std::string_view key = item.key();
+        if (checkpoint.is_text_conditional()) key.remove_prefix(kOuter.size());
+        out.emplace_back(checkpoint.conditioner_name() + "/" + std::string(key), item.value());
+    }
     return out;
 }
 
 namespace {
 
 /// Without statistics of its own, a checkpoint scales latents as diffusers does.
-void complete_latent_scale(Card& card, const nn::AutoencoderKLConfig& vae)
+void complete_latent_scale(Card& card, const nn::AutoencoderSizes& sizes)
 {
-    if (!card.latent_mean.empty() || !(vae.scaling_factor > 0.0)) return;
-    const auto channels = static_cast<std::size_t>(vae.latent_channels);
+    if (!card.latent_mean.empty() || !(sizes.scaling_factor > 0.0)) return;
+    const auto channels = static_cast<std::size_t>(sizes.latent_channels);
     card.latent_mean.assign(channels, 0.0);
-    card.latent_std.assign(channels, 1.0 / vae.scaling_factor);
+    card.latent_std.assign(channels, 1.0 / sizes.scaling_factor);
+}
+
+/// The captions of the classes and the empty prompt as tokens.
+Result<at::Tensor> prompts_of(const Card& card, const std::vector<std::string>& classes,
+                              const PromptTokenizer& tokenizer, const nn::TextEncoder& encoder)
+{
+    std::vector<std::string> prompts;
+    for (const std::string& name : classes) {
+        VELAMEN_ASSIGN(std::string prompt,
+                       caption_of(card.caption.empty() ? kDefaultCaption : card.caption, name));
+        prompts.push_back(std::move(prompt));
+    }
+    prompts.emplace_back();
+    return tokenizer.ids(prompts, encoder.max_tokens());
+}
+
+Result<std::shared_ptr<nn::Conditioner>> load_conditioner(const Opened& opened,
+                                                          std::optional<PromptTokenizer>& tokenizer)
+{
+    using Out = std::shared_ptr<nn::Conditioner>;
+    if (!opened.conditioner)
+        return Out(std::make_shared<nn::NoConditioner>(
+            static_cast<std::int64_t>(std::max<std::size_t>(opened.card.classes.size(), 1)) + 1));
+    const Component& component = *opened.conditioner;
+    VELAMEN_ASSIGN(const auto config,
+                   nn::ConditionerConfig::from_json(component.kind, component.config));
+    if (!config.is_text()) {
+        VELAMEN_ASSIGN(const nn::ClassEmbedder table, load_class_embedder(component));
+        return Out(table.ptr());
+    }
+    VELAMEN_ASSIGN(PromptTokenizer words,
+                   PromptTokenizer::open(opened.tokenizer, config.is_bert()));
+    VELAMEN_ASSIGN(auto encoder, load_text_encoder(component));
+    VELAMEN_ASSIGN(const at::Tensor prompts,
+                   prompts_of(opened.card, opened.card.classes, words, *encoder));
+    tokenizer = std::move(words);
+    return Out(std::make_shared<nn::TextConditioner>(std::move(encoder), prompts));
 }
 
 } // namespace
 
-Result<std::unique_ptr<Checkpoint>> Checkpoint::load(const fs::path& folder)
+Result<std::unique_ptr<Checkpoint>> Checkpoint::load(const fs::path& folder,
+                                                     const OpenOptions& options)
 {
     return guarded("loading " + folder.string(), [&]() -> Result<std::unique_ptr<Checkpoint>> {
-        std::error_code ignored;
-        if (!fs::is_directory(folder, ignored))
-            return fail(ErrorCode::NotFound, "there is no checkpoint folder " + folder.string());
-        VELAMEN_ASSIGN(const io::Json card_json, read_json(folder / kCardFile));
-        VELAMEN_ASSIGN(Card card, card_from_json(card_json));
-        VELAMEN_ASSIGN(const io::Json schedule_json, read_json(folder / kScheduleFile));
-        VELAMEN_ASSIGN(diffusion::Schedule schedule, diffusion::Schedule::from_json(schedule_json));
-        VELAMEN_ASSIGN(io::SafetensorsFile unet_file, open_weights(folder, kUNet));
-        VELAMEN_ASSIGN(io::SafetensorsFile vae_file, open_weights(folder, kAutoencoder));
-        VELAMEN_ASSIGN(io::SafetensorsFile class_file, open_weights(folder, kClassEmbedder));
-        VELAMEN_ASSIGN(nn::UNet2DCondition unet, load_unet(folder, unet_file));
-        VELAMEN_ASSIGN(nn::AutoencoderKL vae, load_autoencoder(folder, vae_file));
-        VELAMEN_ASSIGN(nn::ClassEmbedder classes, load_class_embedder(folder, class_file));
-
-        const auto& config = unet->config();
-        if (config.in_channels != vae->config().latent_channels)
-            return fail(ErrorCode::Corrupt,
-                        "the UNet and the autoencoder of " + folder.string()
-                            + " have different numbers of latent channels");
-        if (config.cross_attention_dim != classes->dim())
-            return fail(ErrorCode::Corrupt,
-                        "the UNet and the class table of " + folder.string()
-                            + " have different widths");
-        const auto problems =
-            card_problems(card, classes->rows(), config.in_channels, config.sample_size);
-        if (!problems.empty()) return fail(ErrorCode::Corrupt, problems.front());
-        complete_latent_scale(card, vae->config());
-        const at::Tensor table = classes->parameters().front().detach().clone();
-        const std::vector<std::string> names = card.classes;
-        return std::unique_ptr<Checkpoint>(
-            new Checkpoint(std::make_unique<State>(State{.folder = folder,
-                                                         .card = std::move(card),
-                                                         .unet_file = std::move(unet_file),
-                                                         .class_file = std::move(class_file),
-                                                         .unet = std::move(unet),
-                                                         .vae = std::move(vae),
-                                                         .classes = std::move(classes),
-                                                         .schedule = std::move(schedule),
-                                                         .public_classes = names,
-                                                         .public_table = table})));
+        VELAMEN_ASSIGN(Opened opened, open_checkpoint(folder, options));
+        if (!opened.problems.empty()) return fail(opened.problems.front());
+        const auto misfits = misfits_of(opened);
+        if (!misfits.empty()) return fail(misfits.front());
+        VELAMEN_ASSIGN(diffusion::Schedule schedule,
+                       diffusion::Schedule::from_json(opened.scheduler));
+        std::optional<PromptTokenizer> tokenizer;
+        VELAMEN_ASSIGN(nn::UNet unet, load_unet(*opened.unet));
+        VELAMEN_ASSIGN(auto autoencoder, load_autoencoder(*opened.autoencoder));
+        VELAMEN_ASSIGN(auto conditioner, load_conditioner(opened, tokenizer));
+        complete_latent_scale(opened.card, autoencoder->sizes());
+        const std::vector<std::string> names = opened.card.classes;
+        auto state = std::make_unique<State>(State{.folder = folder,
+                                                   .card = opened.card,
+                                                   .source = std::move(opened),
+                                                   .unet = std::move(unet),
+                                                   .autoencoder = std::move(autoencoder),
+                                                   .conditioner = std::move(conditioner),
+                                                   .tokenizer = std::move(tokenizer),
+                                                   .schedule = std::move(schedule),
+                                                   .public_classes = names,
+                                                   .public_table = {}});
+        VELAMEN_TRY(check_values(*state->unet, "unet"));
+        VELAMEN_TRY(check_values(*state->autoencoder, state->source.autoencoder->name));
+        if (const auto* weights = state->conditioner_weights())
+            VELAMEN_TRY(check_values(*weights, state->source.conditioner->name));
+        if (const auto* table = state->table())
+            state->public_table = table->parameters().front().detach().clone();
+        return std::unique_ptr<Checkpoint>(new Checkpoint(std::move(state)));
     });
 }
+
+namespace {
+
+/// Rows near the mean of the public ones: [classes + 1, D], the null row last.
+at::Tensor fresh_table(const at::Tensor& old, std::int64_t classes, std::uint64_t seed)
+{
+    const at::Tensor known = old.narrow(0, 0, old.size(0) - 1);
+    // A tenth of the public spread: enough to tell classes apart, too little to favour one.
+    const at::Tensor spread = known.size(0) > 1 ? known.std(0) : known.abs().mean(0);
+    auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+    const at::Tensor rows =
+        known.mean(0) + at::randn({classes, old.size(1)}, generator) * spread * 0.1;
+    return at::cat({rows, old.narrow(0, old.size(0) - 1, 1)});
+}
+
+} // namespace
 
 Result<> Checkpoint::set_classes(const std::vector<std::string>& classes, std::uint64_t seed)
 {
     if (classes.empty() || classes.size() >= (1u << 20))
-        return fail(ErrorCode::InvalidArgument, "a class table needs at least one class");
+        return fail(ErrorCode::InvalidArgument, "a checkpoint needs at least one class");
     if (std::set<std::string>(classes.begin(), classes.end()).size() != classes.size())
         return fail(ErrorCode::InvalidArgument, "two classes have the same name",
                     "give every class its own name");
-    return guarded("making the class table", [&]() -> Result<> {
+    return guarded("making the classes", [&]() -> Result<> {
         const at::NoGradGuard no_grad;
-        const at::Tensor old = state_->public_table;
-        const std::int64_t rows = static_cast<std::int64_t>(classes.size()) + 1;
-        const std::int64_t dim = old.size(1);
-        const at::Tensor known = old.narrow(0, 0, old.size(0) - 1);
-        // A tenth of the public spread: enough to tell classes apart, too little to favour one.
-        const at::Tensor spread = known.size(0) > 1 ? known.std(0) : known.abs().mean(0);
-        auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-        nn::ClassEmbedder fresh(rows, dim);
-        at::Tensor table = fresh->parameters().front();
-        table.set_requires_grad(false);
-        table.narrow(0, 0, rows - 1)
-            .copy_(known.mean(0) + at::randn({rows - 1, dim}, generator) * spread * 0.1);
-        table.narrow(0, rows - 1, 1).copy_(old.narrow(0, old.size(0) - 1, 1));
-        fresh->eval();
-        state_->classes = std::move(fresh);
+        const auto count = static_cast<std::int64_t>(classes.size());
+        if (state_->table() != nullptr) {
+            const at::Tensor table = fresh_table(state_->public_table, count, seed);
+            nn::ClassEmbedder fresh(table.size(0), table.size(1));
+            fresh->parameters().front().set_requires_grad(false).copy_(table);
+            fresh->eval();
+            state_->conditioner = fresh.ptr();
+        } else if (nn::TextConditioner* text = state_->text()) {
+            VELAMEN_ASSIGN(const at::Tensor prompts,
+                           prompts_of(state_->card, classes, *state_->tokenizer, text->encoder()));
+            text->set_prompts(prompts);
+        } else {
+            if (count > 1)
+                return fail(ErrorCode::Refused,
+                            "an unconditional checkpoint cannot tell " + std::to_string(count)
+                                + " classes apart",
+                            "give all images one class, or choose a checkpoint that is conditional "
+                            "on classes or text");
+            state_->conditioner = std::make_shared<nn::NoConditioner>(2);
+        }
         state_->card.classes = classes;
         state_->has_new_classes = true;
         return {};
@@ -162,7 +290,10 @@ Result<> Checkpoint::set_classes(const std::vector<std::string>& classes, std::u
 
 Result<> Checkpoint::mix_class_rows(std::span<const double> weights)
 {
-    const std::int64_t rows = state_->classes->null_class();
+    if (state_->table() == nullptr)
+        return fail(ErrorCode::InvalidArgument, "this checkpoint has no class table to mix rows of",
+                    "begin without votes");
+    const std::int64_t rows = state_->conditioner->null_class();
     const std::int64_t known = state_->public_table.size(0) - 1;
     if (!state_->has_new_classes || weights.size() != static_cast<std::size_t>(rows * known))
         return fail(ErrorCode::InvalidArgument,
@@ -174,7 +305,7 @@ Result<> Checkpoint::mix_class_rows(std::span<const double> weights)
                     "a weight of a public class is not a number from 0");
     return guarded("making the class table", [&]() -> Result<> {
         const at::NoGradGuard no_grad;
-        at::Tensor table = state_->classes->parameters().front();
+        at::Tensor table = state_->table()->parameters().front();
         for (std::int64_t row = 0; row < rows; ++row) {
             const auto part = weights.subspan(static_cast<std::size_t>(row * known),
                                               static_cast<std::size_t>(known));
@@ -189,48 +320,6 @@ Result<> Checkpoint::mix_class_rows(std::span<const double> weights)
     });
 }
 
-namespace {
-
-/// The tensors of `file` with those in `trained` replaced from `module`, in the file's order.
-Result<> write_tuned(const fs::path& path, const io::SafetensorsFile& file,
-                     const torch::nn::Module& module, const std::string& part,
-                     const std::set<std::string>& trained)
-{
-    const auto parameters = module.named_parameters();
-    std::vector<at::Tensor> kept;
-    std::vector<io::TensorView> views = file.tensors();
-    for (io::TensorView& view : views) {
-        if (!trained.contains(part + "/" + view.name)) continue;
-        VELAMEN_ASSIGN(at::Tensor stored, converted(view.name, parameters[view.name], view.dtype));
-        view.shape = tensor::shape_of(stored);
-        view.bytes = tensor::bytes_of(stored);
-        kept.push_back(std::move(stored));
-    }
-    VELAMEN_TRY(core::make_directory(path.parent_path()));
-    return io::write_safetensors(path, views, file.metadata());
-}
-
-/// Everything of the base that is not in `written`, byte for byte; hidden entries are left out.
-Result<> copy_rest(const fs::path& base, const fs::path& out, const std::set<fs::path>& written)
-{
-    std::error_code error;
-    for (auto entry = fs::recursive_directory_iterator(base, error);
-         !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-        if (entry->path().filename().string().starts_with('.')) {
-            entry.disable_recursion_pending();
-            continue;
-        }
-        const fs::path relative = entry->path().lexically_relative(base);
-        if (entry->is_regular_file() && !written.contains(relative))
-            VELAMEN_TRY(copy_synced(entry->path(), out / relative));
-    }
-    if (error)
-        return fail(ErrorCode::Unreadable, "cannot read " + base.string() + ": " + error.message());
-    return {};
-}
-
-} // namespace
-
 Result<> Checkpoint::save_tuned(const fs::path& out, const std::vector<std::string>& trained,
                                 const Card& card) const
 {
@@ -239,38 +328,42 @@ Result<> Checkpoint::save_tuned(const fs::path& out, const std::vector<std::stri
         if (fs::equivalent(out, state_->folder, ignored))
             return fail(ErrorCode::Refused, "a tuned checkpoint cannot replace its own base",
                         "choose another folder");
+        const State& state = *state_;
         std::set<std::string> names(trained.begin(), trained.end());
+        std::set<std::string> known;
+        for (const auto& component : {state.source.unet, state.source.conditioner})
+            if (component)
+                for (const StoredTensor& one : component->tensors.all())
+                    known.insert(component->name + "/" + one.name);
         for (const std::string& name : names)
-            if (!(name.starts_with(kUNetPrefix)
-                  && state_->unet_file.find(name.substr(kUNetPrefix.size())) != nullptr)
-                && !(name.starts_with(kEmbedderPrefix)
-                     && state_->class_file.find(name.substr(kEmbedderPrefix.size())) != nullptr))
+            if (!known.contains(name))
                 return fail(ErrorCode::InvalidArgument,
                             "the checkpoint has no tensor '" + name + "' to save");
-        if (state_->has_new_classes) names.insert("class_embedder/embedding.weight");
+        if (state.has_new_classes && state.table() != nullptr)
+            names.insert("class_embedder/embedding.weight");
 
         Card tuned = card;
-        tuned.classes = state_->card.classes;
+        tuned.classes = state.card.classes;
+        tuned.caption = state.card.caption;
+        tuned.image_size = state.card.image_size;
         tuned.trained_tensors = trained;
         if (tuned.base_sha256.empty()) {
-            VELAMEN_ASSIGN(tuned.base_sha256, fingerprint(state_->folder));
+            VELAMEN_ASSIGN(tuned.base_sha256, fingerprint(state.folder));
         }
         return replace_folder(out, [&](const fs::path& aside) -> Result<> {
-            const fs::path unet = fs::path(kUNet.name) / kUNet.weights;
-            const fs::path classes = fs::path(kClassEmbedder.name) / kClassEmbedder.weights;
-            const fs::path class_config = fs::path(kClassEmbedder.name) / "config.json";
-            std::set<fs::path> written{unet, classes, kCardFile};
-            VELAMEN_TRY(
-                write_tuned(aside / unet, state_->unet_file, *state_->unet, kUNet.name, names));
-            VELAMEN_TRY(write_tuned(aside / classes, state_->class_file, *state_->classes,
-                                    kClassEmbedder.name, names));
-            if (state_->has_new_classes) {
-                VELAMEN_TRY(core::write_file(aside / class_config,
-                                             state_->classes->to_json().dump(2) + "\n"));
-                written.insert(class_config);
-            }
-            VELAMEN_TRY(core::write_file(aside / kCardFile, card_to_json(tuned).dump(2) + "\n"));
-            return copy_rest(state_->folder, aside, written);
+            std::vector<Rewrite> rewrites;
+            const auto add = [&](const Component& component, const torch::nn::Module& module) {
+                Rewrite one{.component = component, .module = &module};
+                for (const std::string& name : names)
+                    if (name.starts_with(component.name + "/")) one.trained.insert(name);
+                if (!one.trained.empty()) rewrites.push_back(std::move(one));
+            };
+            add(*state.source.unet, *state.unet);
+            if (state.source.conditioner)
+                add(*state.source.conditioner, *state.conditioner_weights());
+            if (state.has_new_classes && state.table() != nullptr)
+                rewrites.back().config = state.table()->to_json();
+            return write_again(aside, state.source, rewrites, tuned);
         });
     });
 }

@@ -4,9 +4,11 @@
 
 #include "engine/checkpoint/folder.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <set>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -34,44 +36,51 @@ Result<io::Json> read_json(const fs::path& path)
     return json;
 }
 
-Result<io::Json> read_config(const fs::path& folder, const Part& part)
+Result<> write_json(const fs::path& path, const io::Json& json)
 {
-    auto json = read_json(folder / part.name / "config.json");
-    if (!json && json.error().code == ErrorCode::NotFound)
-        return fail(ErrorCode::NotFound,
-                    "there is no " + std::string(part.name) + "/config.json in " + folder.string(),
-                    "choose a checkpoint folder with unet, vae, class_embedder and scheduler");
-    if (!json) return json;
-    VELAMEN_ASSIGN(const std::string kind, json->text_or("_class_name", part.kind));
-    if (kind != part.kind)
-        return fail(ErrorCode::Unsupported,
-                    std::string(part.name) + "/config.json is a " + kind + ", not a " + part.kind,
-                    "choose a class-conditional latent diffusion checkpoint");
-    return json;
+    return core::write_file(path, json.dump(2) + "\n");
 }
 
-Result<io::SafetensorsFile> open_weights(const fs::path& folder, const Part& part)
+std::string weights_file_of(std::string_view component)
 {
-    const fs::path path = folder / part.name / part.weights;
+    // transformers' classes and our table; the rest is diffusers' own.
+    const bool is_plain =
+        component == "text_encoder" || component == "bert" || component == "class_embedder";
+    return is_plain ? "model.safetensors" : "diffusion_pytorch_model.safetensors";
+}
+
+bool is_weights_file(const fs::path& name)
+{
+    const std::string text = name.filename().string();
+    if (text.find(".index.") != std::string::npos) return true;
+    static const std::set<std::string> endings{".safetensors", ".bin",     ".ckpt", ".pt", ".pth",
+                                               ".msgpack",     ".onnx",    ".pb",   ".h5", ".gguf",
+                                               ".onnx_data",   ".onnx.pb", ".xml",  ".npz"};
+    return endings.contains(name.extension().string());
+}
+
+Result<fs::path> find_weights(const fs::path& folder)
+{
+    static const std::array stems{"diffusion_pytorch_model", "model", "pytorch_model"};
+    static const std::array endings{
+        ".safetensors",      ".safetensors.index.json",      ".bin",
+        ".fp16.safetensors", ".safetensors.index.fp16.json", ".fp16.bin",
+        ".bf16.safetensors"};
     std::error_code ignored;
-    if (!fs::exists(path, ignored))
-        return fail(
-            ErrorCode::NotFound,
-            "there is no " + std::string(part.name) + "/" + part.weights + " in " + folder.string(),
-            "weights have to be one .safetensors file; convert .bin or sharded files first");
-    return io::SafetensorsFile::open(path);
-}
-
-Result<std::string> fingerprint(const fs::path& folder)
-{
-    core::Sha256 all;
-    for (const Part& part : kParts) {
-        const fs::path own = folder / part.name;
-        VELAMEN_ASSIGN(const std::string weights, core::sha256_file(own / part.weights));
-        VELAMEN_ASSIGN(const std::string config, core::sha256_file(own / "config.json"));
-        all.update(std::string(part.name) + " " + weights + " " + config + "\n");
-    }
-    return core::to_hex(all.finish());
+    for (const char* ending : endings)
+        for (const char* stem : stems)
+            if (const fs::path path = folder / (std::string(stem) + ending);
+                fs::is_regular_file(path, ignored))
+                return path;
+    std::string others;
+    for (const auto& entry : fs::directory_iterator(folder, ignored))
+        if (is_weights_file(entry.path())) others += " " + entry.path().filename().string();
+    const std::string name = folder.filename().string();
+    return fail(ErrorCode::NotFound,
+                "there is no " + name + "/" + weights_file_of(name) + " in "
+                    + folder.parent_path().string()
+                    + (others.empty() ? "" : "; there is" + others + ", which cannot be read"),
+                "weights have to be .safetensors (whole or in shards) or one .bin file");
 }
 
 namespace {

@@ -176,15 +176,16 @@ Result<std::vector<std::string>> select_tensors(const std::vector<std::string>& 
     const auto indices = attention_indices(all_names);
     VELAMEN_TRY(check_blocks(chosen, selection, static_cast<std::int64_t>(indices.size())));
     std::vector<std::string> out;
-    bool is_empty = true; // the class table alone is no selection
+    bool is_empty = true; // the conditioner alone is no selection
+    const bool skips = skip_dead && has_one_token(all_names);
     for (const std::string& name : all_names) {
-        if (name.starts_with(kEmbedderPrefix)) {
+        if (is_of_conditioner(name)) {
             if (train_conditioner) out.push_back(name);
             continue;
         }
         const BlockName block = block_of(name);
         const std::int64_t index = block.is_attention ? indices.at(block.order) : 0;
-        if (!takes(chosen, name, index) || (skip_dead && is_dead_under_one_token(name))) continue;
+        if (!takes(chosen, name, index) || (skips && is_dead_under_one_token(name))) continue;
         out.push_back(name);
         is_empty = false;
     }
@@ -213,7 +214,7 @@ Result<std::vector<nn::NamedShape>> trained_shapes(const std::vector<nn::NamedSh
     std::int64_t width = chosen.rank;
     for (const std::string& name : selected) {
         const Shape& shape = shapes.at(name);
-        if (!chosen.is_lora() || name.starts_with(kEmbedderPrefix) || shape.size() != 2) {
+        if (!chosen.is_lora() || is_of_conditioner(name) || shape.size() != 2) {
             out.push_back({name, shape});
             continue;
         }

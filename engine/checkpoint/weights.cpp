@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Strict loading and plain writing of one part's weights.
+// Strict loading and plain writing of one component's weights.
 
 #include "engine/checkpoint/weights.h"
 
 #include <cmath>
+#include <cstdint>
 #include <vector>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
 #include "engine/checkpoint/complaint.h"
+#include "engine/io/safetensors.h"
+#include "engine/nn/autoencoder/any_config.h"
+#include "engine/nn/conditioner/any_config.h"
+#include "engine/nn/layers/initial_values.h"
+#include "engine/nn/unet/any_config.h"
 #include "engine/tensor/convert.h"
 
 namespace velamen::checkpoint {
@@ -24,79 +30,154 @@ bool is_finite(const at::Tensor& tensor)
     return std::isfinite(low.item<float>()) && std::isfinite(high.item<float>());
 }
 
-template <class Holder>
-Result<Holder> finished(Holder module, const io::SafetensorsFile& file, const char* part)
+struct Complaints {
+    std::vector<std::string> missing, extra, misshapen, foreign, broken;
+
+    Result<> result(const std::string& component) const
+    {
+        std::string text;
+        add_complaint(text, missing, "missing");
+        add_complaint(text, extra, "unexpected");
+        add_complaint(text, misshapen, "misshapen");
+        add_complaint(text, foreign, "not floating point");
+        add_complaint(text, broken, "with values that are not finite");
+        if (text.empty()) return {};
+        return fail(ErrorCode::Corrupt,
+                    "the tensors of " + component + " do not fit its config: " + text,
+                    "weights and config.json must come from the same model");
+    }
+};
+
+/// Calls `take` with every parameter and the stored tensor that fits it by name, shape and kind.
+template <class Take>
+Complaints match(const torch::nn::Module& module, const StoredTensors& tensors, Take take)
 {
-    VELAMEN_TRY(fill(*module, file, part));
-    module->eval();
-    for (at::Tensor& parameter : module->parameters())
+    Complaints out;
+    const auto parameters = module.named_parameters();
+    for (const StoredTensor& stored : tensors.all())
+        if (parameters.find(stored.name) == nullptr) out.extra.push_back(stored.name);
+    for (const auto& item : parameters) {
+        const StoredTensor* stored = tensors.find(item.key());
+        if (stored == nullptr)
+            out.missing.push_back(item.key());
+        else if (item.value().sizes() != at::IntArrayRef(stored->shape))
+            out.misshapen.push_back(item.key() + " " + to_text(stored->shape) + " instead of "
+                                    + to_text(item.value().sizes().vec()));
+        else if (!at::isFloatingType(tensor::scalar_type_of(stored->dtype)))
+            out.foreign.push_back(item.key());
+        else
+            take(item.key(), item.value(), *stored, out);
+    }
+    return out;
+}
+
+/// The tensor where it lies, when it is fp32 and aligned: nothing is read, and nothing of the file
+/// changes when it is written. Else undefined.
+at::Tensor in_place(const StoredTensors& tensors, const StoredTensor& stored)
+{
+    if (stored.dtype != DType::F32) return {};
+    const std::shared_ptr<std::byte> own = tensors.own(stored);
+    if (!own || reinterpret_cast<std::uintptr_t>(own.get()) % alignof(float) != 0) return {};
+    return at::from_blob(
+        own.get(), stored.shape, [own](void*) {}, at::kFloat);
+}
+
+Result<> finish(torch::nn::Module& module, const Component& component)
+{
+    VELAMEN_TRY(fill(module, component.tensors, component.name));
+    module.eval();
+    for (at::Tensor& parameter : module.parameters())
         parameter.set_requires_grad(false);
-    return module;
+    return {};
 }
 
 } // namespace
 
-Result<> fill(torch::nn::Module& module, const io::SafetensorsFile& file, const std::string& part)
+Result<> fill(torch::nn::Module& module, const StoredTensors& tensors, const std::string& component)
 {
     const at::NoGradGuard no_grad;
-    std::vector<std::string> missing, extra, misshapen, foreign, broken;
-    const auto parameters = module.named_parameters();
-    for (const io::TensorView& stored : file.tensors())
-        if (parameters.find(stored.name) == nullptr) extra.push_back(stored.name);
-    for (const auto& item : parameters) {
-        const io::TensorView* stored = file.find(item.key());
-        if (stored == nullptr) {
-            missing.push_back(item.key());
-            continue;
-        }
-        at::Tensor parameter = item.value();
-        if (parameter.sizes() != at::IntArrayRef(stored->shape)) {
-            misshapen.push_back(item.key() + " " + to_text(stored->shape) + " instead of "
-                                + to_text(parameter.sizes().vec()));
-            continue;
-        }
-        if (!at::isFloatingType(tensor::scalar_type_of(stored->dtype))) {
-            foreign.push_back(item.key());
-            continue;
-        }
-        parameter.copy_(tensor::to_tensor(stored->dtype, stored->shape, stored->bytes));
-        if (!is_finite(parameter)) broken.push_back(item.key());
+    std::vector<std::byte> buffer;
+    return match(module, tensors,
+                 [&](const std::string&, at::Tensor parameter, const StoredTensor& stored,
+                     Complaints&) {
+                     if (const at::Tensor own = in_place(tensors, stored); own.defined())
+                         parameter.set_data(own);
+                     else
+                         parameter.copy_(tensor::borrowed(stored.dtype, stored.shape,
+                                                          tensors.bytes(stored, buffer)));
+                 })
+        .result(component);
+}
+
+Result<> check_values(const torch::nn::Module& module, const std::string& component)
+{
+    const at::NoGradGuard no_grad;
+    Complaints out;
+    for (const auto& item : module.named_parameters())
+        if (!is_finite(item.value())) out.broken.push_back(item.key());
+    return out.result(component);
+}
+
+Result<> check_names(const torch::nn::Module& module, const StoredTensors& tensors,
+                     const std::string& component)
+{
+    const auto nothing = [](const auto&...) {};
+    return match(module, tensors, nothing).result(component);
+}
+
+Result<std::shared_ptr<torch::nn::Module>> make_module(const Component& component, Role role)
+{
+    const nn::WithoutInitialValues guard;
+    if (role == Role::UNet) {
+        VELAMEN_ASSIGN(const auto config, nn::UNetConfig::from_json(component.config));
+        return nn::UNet(config.plan()).ptr();
     }
-    std::string text;
-    add_complaint(text, missing, "missing");
-    add_complaint(text, extra, "unexpected");
-    add_complaint(text, misshapen, "misshapen");
-    add_complaint(text, foreign, "not floating point");
-    add_complaint(text, broken, "with values that are not finite");
-    if (!text.empty())
-        return fail(ErrorCode::Corrupt,
-                    "the tensors of " + part + " do not fit its config: " + text,
-                    "weights and config.json must come from the same model");
-    return {};
+    if (role == Role::Autoencoder) {
+        VELAMEN_ASSIGN(const auto config, nn::AutoencoderConfig::from_json(component.config));
+        return config.make();
+    }
+    VELAMEN_ASSIGN(const auto config,
+                   nn::ConditionerConfig::from_json(component.kind, component.config));
+    if (config.is_text()) return config.make_encoder();
+    return config.make_table();
 }
 
-Result<nn::UNet2DCondition> load_unet(const std::filesystem::path& folder,
-                                      const io::SafetensorsFile& file)
+Result<nn::UNet> load_unet(const Component& component)
 {
-    VELAMEN_ASSIGN(const io::Json json, read_config(folder, kUNet));
-    VELAMEN_ASSIGN(const auto config, nn::UNet2DConditionConfig::from_json(json));
-    return finished(nn::UNet2DCondition(config), file, kUNet.name);
+    VELAMEN_ASSIGN(const auto module, make_module(component, Role::UNet));
+    VELAMEN_TRY(finish(*module, component));
+    return nn::UNet(std::dynamic_pointer_cast<nn::UNetImpl>(module));
 }
 
-Result<nn::AutoencoderKL> load_autoencoder(const std::filesystem::path& folder,
-                                           const io::SafetensorsFile& file)
+Result<std::shared_ptr<nn::Autoencoder>> load_autoencoder(const Component& component)
 {
-    VELAMEN_ASSIGN(const io::Json json, read_config(folder, kAutoencoder));
-    VELAMEN_ASSIGN(const auto config, nn::AutoencoderKLConfig::from_json(json));
-    return finished(nn::AutoencoderKL(config), file, kAutoencoder.name);
+    VELAMEN_ASSIGN(const auto module, make_module(component, Role::Autoencoder));
+    VELAMEN_TRY(finish(*module, component));
+    return std::dynamic_pointer_cast<nn::Autoencoder>(module);
 }
 
-Result<nn::ClassEmbedder> load_class_embedder(const std::filesystem::path& folder,
-                                              const io::SafetensorsFile& file)
+Result<nn::ClassEmbedder> load_class_embedder(const Component& component)
 {
-    VELAMEN_ASSIGN(const io::Json json, read_config(folder, kClassEmbedder));
-    VELAMEN_ASSIGN(const auto config, nn::ClassEmbedderConfig::from_json(json));
-    return finished(nn::ClassEmbedder(config.rows, config.dim), file, kClassEmbedder.name);
+    VELAMEN_ASSIGN(const auto module, make_module(component, Role::Conditioner));
+    auto table = std::dynamic_pointer_cast<nn::ClassEmbedderImpl>(module);
+    if (!table)
+        return fail(ErrorCode::Unsupported,
+                    "the conditioner is a " + component.kind + ", not a class table",
+                    "choose a class-conditional checkpoint");
+    VELAMEN_TRY(finish(*table, component));
+    return nn::ClassEmbedder(std::move(table));
+}
+
+Result<std::shared_ptr<nn::TextEncoder>> load_text_encoder(const Component& component)
+{
+    VELAMEN_ASSIGN(const auto module, make_module(component, Role::Conditioner));
+    auto encoder = std::dynamic_pointer_cast<nn::TextEncoder>(module);
+    if (!encoder)
+        return fail(ErrorCode::Unsupported,
+                    "the conditioner is a " + component.kind + ", not a text encoder",
+                    "choose a text-conditional checkpoint");
+    VELAMEN_TRY(finish(*encoder, component));
+    return encoder;
 }
 
 Result<at::Tensor> converted(const std::string& name, const at::Tensor& tensor, DType dtype)

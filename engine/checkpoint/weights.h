@@ -1,31 +1,40 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Files become modules and modules become files: strict, by diffusers' key names.
+// Opened components become modules and modules become files: strict, by diffusers' key names.
 
 #pragma once
 
 #include <filesystem>
+#include <memory>
 
-#include "engine/checkpoint/folder.h"
+#include "engine/checkpoint/opened.h"
 #include "engine/core/dtype.h"
-#include "engine/io/safetensors.h"
-#include "engine/nn/autoencoder/model.h"
+#include "engine/nn/autoencoder/autoencoder.h"
 #include "engine/nn/conditioner/class_embedder.h"
+#include "engine/nn/conditioner/text_encoder.h"
 #include "engine/nn/unet/model.h"
 
 namespace velamen::checkpoint {
 
-/// Copies every tensor of `file` into the parameter of that name, as fp32. Corrupt when tensors are
-/// missing, extra, misshapen, not floating point or not finite: counts and the first five names.
-Result<> fill(torch::nn::Module& module, const io::SafetensorsFile& file, const std::string& part);
+/// Every tensor becomes the parameter of that name, as fp32: fp32 ones stay in the file until they
+/// are looked at, others are copied. Corrupt when tensors are missing, extra, misshapen or not
+/// floating point: counts and the first five names.
+Result<> fill(torch::nn::Module& module, const StoredTensors& tensors,
+              const std::string& component);
+/// Corrupt when a parameter holds a value that is not finite. Reads all of them.
+Result<> check_values(const torch::nn::Module& module, const std::string& component);
+/// As fill() by names and shapes alone; no tensor is read.
+Result<> check_names(const torch::nn::Module& module, const StoredTensors& tensors,
+                     const std::string& component);
 
-/// In evaluation mode, no parameter requires grad.
-Result<nn::UNet2DCondition> load_unet(const std::filesystem::path& folder,
-                                      const io::SafetensorsFile& file);
-Result<nn::AutoencoderKL> load_autoencoder(const std::filesystem::path& folder,
-                                           const io::SafetensorsFile& file);
-Result<nn::ClassEmbedder> load_class_embedder(const std::filesystem::path& folder,
-                                              const io::SafetensorsFile& file);
+/// With memory for the parameters that is not touched yet.
+Result<std::shared_ptr<torch::nn::Module>> make_module(const Component& component, Role role);
+
+/// In evaluation mode, no parameter requires grad. Values are not looked at: check_values().
+Result<nn::UNet> load_unet(const Component& component);
+Result<std::shared_ptr<nn::Autoencoder>> load_autoencoder(const Component& component);
+Result<nn::ClassEmbedder> load_class_embedder(const Component& component);
+Result<std::shared_ptr<nn::TextEncoder>> load_text_encoder(const Component& component);
 
 /// All parameters of `module`, converted to `dtype`.
 Result<> write_weights(const std::filesystem::path& path, const torch::nn::Module& module,

@@ -7,6 +7,8 @@
 #include "engine/checkpoint/card.h"
 #include "engine/checkpoint/folder.h"
 #include "engine/checkpoint/guard.h"
+#include "engine/checkpoint/misfits.h"
+#include "engine/checkpoint/opened.h"
 #include "engine/checkpoint/weights.h"
 #include "engine/core/file.h"
 #include "engine/diffusion/schedule.h"
@@ -17,49 +19,72 @@ namespace fs = std::filesystem;
 
 namespace {
 
-io::Json make_index()
+/// The library and the class of a component, as model_index.json says them.
+io::Json::Array indexed(const NewComponent& component)
+{
+    const std::string kind = class_of(component.config);
+    const char* const library = component.name == "text_encoder"           ? "transformers"
+        : component.name == "class_embedder" || kind.starts_with("Latent") ? "velamen"
+                                                                           : "diffusers";
+    return {library, kind};
+}
+
+io::Json make_index(const NewCheckpoint& made)
 {
     io::Json out = io::Json::object();
-    out["_class_name"] = "ClassConditionalLatentDiffusion";
-    for (const Part& part : kParts)
-        out[part.name] = io::Json::Array{part.library, part.kind};
+    bool is_text = false;
+    for (const NewComponent& component : made.components)
+        is_text = is_text || component.name == "text_encoder";
+    out["_class_name"] =
+        is_text ? "TextConditionalLatentDiffusion" : "ClassConditionalLatentDiffusion";
+    for (const NewComponent& component : made.components)
+        out[component.name] = indexed(component);
     out["scheduler"] = io::Json::Array{"diffusers", "DDIMScheduler"};
+    if (!made.tokenizer.empty())
+        out["tokenizer"] = io::Json::Array{"transformers", "CLIPTokenizer"};
     return out;
 }
 
-Result<> write_json(const fs::path& path, const io::Json& json)
+Result<> write_component(const fs::path& folder, const NewComponent& component, DType dtype)
 {
-    return core::write_file(path, json.dump(2) + "\n");
+    const fs::path own = folder / component.name;
+    VELAMEN_TRY(core::make_directory(own));
+    VELAMEN_TRY(write_json(own / kConfigFile, component.config));
+    return write_weights(own / weights_file_of(component.name), component.weights, dtype);
 }
 
-Result<> write_part(const fs::path& folder, const Part& part, const io::Json& config,
-                    const torch::nn::Module& module, DType dtype)
+Result<> copy_files(const fs::path& from, const fs::path& to)
 {
-    VELAMEN_TRY(core::make_directory(folder / part.name));
-    VELAMEN_TRY(write_json(folder / part.name / "config.json", config));
-    return write_weights(folder / part.name / part.weights, module, dtype);
+    std::error_code error;
+    VELAMEN_TRY(core::make_directory(to));
+    for (const auto& entry : fs::directory_iterator(from, error))
+        if (entry.is_regular_file())
+            VELAMEN_TRY(copy_synced(entry.path(), to / entry.path().filename()));
+    if (error) return fail(ErrorCode::Unreadable, "cannot read " + from.string());
+    return {};
 }
 
 } // namespace
 
-Result<> save_new(const fs::path& folder, const nn::UNet2DConditionImpl& unet,
-                  const nn::AutoencoderKLImpl& vae, const nn::ClassEmbedderImpl& embedder,
-                  const diffusion::Schedule& schedule, const Card& card, DType dtype)
+Result<> save_new(const fs::path& folder, const NewCheckpoint& made, DType dtype)
 {
     if (dtype != DType::F32 && dtype != DType::F16)
         return fail(ErrorCode::InvalidArgument, "checkpoints are written as F32 or F16");
     return guarded("saving " + folder.string(), [&]() -> Result<> {
-        const auto problems = card_problems(card, embedder.rows(), unet.config().in_channels,
-                                            unet.config().sample_size);
-        if (!problems.empty()) return fail(ErrorCode::InvalidArgument, problems.front());
         return replace_folder(folder, [&](const fs::path& aside) -> Result<> {
-            VELAMEN_TRY(write_part(aside, kUNet, unet.config().to_json(), unet, dtype));
-            VELAMEN_TRY(write_part(aside, kAutoencoder, vae.config().to_json(), vae, dtype));
-            VELAMEN_TRY(write_part(aside, kClassEmbedder, embedder.to_json(), embedder, dtype));
+            for (const NewComponent& component : made.components)
+                VELAMEN_TRY(write_component(aside, component, dtype));
             VELAMEN_TRY(core::make_directory(aside / "scheduler"));
-            VELAMEN_TRY(write_json(aside / kScheduleFile, schedule.to_json()));
-            VELAMEN_TRY(write_json(aside / kCardFile, card_to_json(card)));
-            return write_json(aside / kIndexFile, make_index());
+            VELAMEN_TRY(write_json(aside / kScheduleFile, made.schedule.to_json()));
+            VELAMEN_TRY(write_json(aside / kCardFile, card_to_json(made.card)));
+            VELAMEN_TRY(write_json(aside / kIndexFile, make_index(made)));
+            if (!made.tokenizer.empty())
+                VELAMEN_TRY(copy_files(made.tokenizer, aside / "tokenizer"));
+            VELAMEN_ASSIGN(const Opened written, open_checkpoint(aside));
+            for (const auto& errors : {written.problems, misfits_of(written)})
+                if (!errors.empty())
+                    return fail(ErrorCode::InvalidArgument, errors.front().message);
+            return {};
         });
     });
 }

@@ -6,16 +6,34 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/core/dtype.h"
 
+namespace torch::nn {
+class Module;
+}
+
 namespace velamen::checkpoint {
 
-/// The whole folder, loadable by diffusers part by part; weights as `dtype` (F32 or F16). Written
-/// beside `folder` and renamed; an earlier checkpoint there is replaced, anything else is refused.
-Result<> save_new(const std::filesystem::path& folder, const nn::UNet2DConditionImpl& unet,
-                  const nn::AutoencoderKLImpl& vae, const nn::ClassEmbedderImpl& embedder,
-                  const diffusion::Schedule& schedule, const Card& card, DType dtype);
+struct NewComponent {
+    std::string name; ///< its folder: "unet", "vae", "class_embedder", "text_encoder"
+    io::Json config;
+    const torch::nn::Module& weights; ///< borrowed for the call
+};
+
+struct NewCheckpoint {
+    std::vector<NewComponent> components;
+    const diffusion::Schedule& schedule;
+    const Card& card;
+    std::filesystem::path tokenizer{}; ///< a folder to copy, or empty
+};
+
+/// The whole folder, loadable by diffusers component by component; weights as `dtype` (F32 or F16).
+/// Written beside `folder` and renamed; an earlier checkpoint there is replaced, anything else is
+/// refused. InvalidArgument when the components do not fit each other.
+Result<> save_new(const std::filesystem::path& folder, const NewCheckpoint& made, DType dtype);
 
 } // namespace velamen::checkpoint

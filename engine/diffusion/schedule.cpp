@@ -147,11 +147,16 @@ Result<Schedule> Schedule::from_json(const io::Json& json)
     VELAMEN_ASSIGN(o.beta_schedule, read_name(json, "beta_schedule", kBetaNames, o.beta_schedule));
     VELAMEN_ASSIGN(o.prediction_type,
                    read_name(json, "prediction_type", kPredictionNames, o.prediction_type));
+    // What a class of diffusers does where the file says nothing.
+    VELAMEN_ASSIGN(const std::string name, json.text_or("_class_name", "DDIMScheduler"));
+    const bool clips = name == "DDIMScheduler" || name == "DDPMScheduler";
+    if (name.starts_with("Euler") || name.starts_with("DPMSolver"))
+        o.timestep_spacing = TimestepSpacing::Linspace;
     VELAMEN_ASSIGN(o.timestep_spacing,
                    read_name(json, "timestep_spacing", kSpacingNames, o.timestep_spacing));
     VELAMEN_ASSIGN(o.steps_offset, json.integer_or("steps_offset", o.steps_offset));
     VELAMEN_ASSIGN(o.set_alpha_to_one, json.flag_or("set_alpha_to_one", true));
-    VELAMEN_ASSIGN(o.clip_sample, json.flag_or("clip_sample", true));
+    VELAMEN_ASSIGN(o.clip_sample, json.flag_or("clip_sample", clips));
     VELAMEN_ASSIGN(o.clip_sample_range, json.number_or("clip_sample_range", 1.0));
     VELAMEN_ASSIGN(o.rescale_betas_zero_snr, json.flag_or("rescale_betas_zero_snr", false));
     return create(o);

@@ -28,7 +28,7 @@ struct ScheduleOptions {
     TimestepSpacing timestep_spacing = TimestepSpacing::Leading;
     std::int64_t steps_offset = 0;
     bool set_alpha_to_one = true;
-    bool clip_sample = false; ///< absent in a file means true
+    bool clip_sample = false; ///< absent in a DDIM's or DDPM's file means true
     double clip_sample_range = 1.0;
     /// The last step of training sees noise alone: Lin et al. 2023 (arXiv 2305.08891), algorithm 1.
     bool rescale_betas_zero_snr = false;

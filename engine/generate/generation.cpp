@@ -4,7 +4,10 @@
 
 #include "engine/generate/generation.h"
 
+#include <optional>
+
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/generate/prompt.h"
 #include "engine/generate/render.h"
 
 namespace velamen::generate {
@@ -21,15 +24,30 @@ public:
 
     const std::vector<std::string>& classes() const override { return checkpoint_.card().classes; }
 
+    bool takes_prompts() const override { return checkpoint_.is_text_conditional(); }
+
+    Result<std::vector<std::string>>
+    prompt_notes(const std::vector<std::string>& prompts) noexcept override
+    try {
+        return generate::prompt_notes(checkpoint_, prompts);
+    } catch (const std::exception& error) {
+        return fail(ErrorCode::Internal, std::string("reading a prompt failed: ") + error.what());
+    }
+
     Result<> run(const GenerationRequest& request, std::stop_token stop,
                  const ImageReceiver& receive, const GenerationProgress& progress) noexcept override
     try {
         VELAMEN_ASSIGN(const LatentScale scale, LatentScale::of(checkpoint_));
+        std::optional<PromptContexts> prompts;
+        if (!request.prompts.empty()) {
+            VELAMEN_ASSIGN(prompts, encode_prompts(checkpoint_, request.prompts, request.negative));
+        }
         return render({.unet = checkpoint_.unet(),
                        .autoencoder = checkpoint_.autoencoder(),
-                       .class_embedder = checkpoint_.class_embedder(),
+                       .conditioner = checkpoint_.conditioner(),
                        .schedule = checkpoint_.schedule(),
-                       .scale = scale},
+                       .scale = scale,
+                       .prompts = prompts ? &*prompts : nullptr},
                       request, stop, receive, progress);
     } catch (const std::exception& error) {
         return fail(ErrorCode::Internal, std::string("generating failed: ") + error.what());

@@ -28,10 +28,15 @@ using diffusion::sampler_of;
 using diffusion::SamplerKind;
 
 struct GenerationRequest {
-    std::vector<int> classes;         ///< class index of each image wanted
+    std::vector<int> classes; ///< class index of each image wanted; with prompts the prompt's
+    /// Sentences in place of the checkpoint's classes; text-conditional checkpoints only.
+    std::vector<std::string> prompts;
+    std::string negative;             ///< with prompts: what guidance leads away from
     std::vector<std::uint64_t> seeds; ///< one each; empty: seed, seed + 1, ...
     std::uint64_t seed = 0;
-    double guidance = 0.3; ///< w: v_cond + w (v_cond - v_null); 0: off
+    double guidance =
+        0.3; ///< w: v_cond + w (v_cond - v_null); 0: off. Elsewhere 1 + w is the scale
+    double guidance_rescale = 0.0; ///< phi of prompt.h, 0..1; 0: off
     int steps = 20;
     double eta = 0.0; ///< DDIM only, 0..1
     SamplerKind sampler = SamplerKind::Ddim;
@@ -59,6 +64,13 @@ public:
     virtual ~GenerationSession() = default;
 
     virtual const std::vector<std::string>& classes() const = 0;
+    virtual bool takes_prompts() const { return false; }
+    /// A sentence for each prompt that is cut. Errors of encode_prompts().
+    virtual Result<std::vector<std::string>>
+    prompt_notes(const std::vector<std::string>& /*prompts*/) noexcept
+    {
+        return std::vector<std::string>{};
+    }
     /// Cancelled between sampler steps when `stop` is requested; images given so far stay valid.
     [[nodiscard]] virtual Result<> run(const GenerationRequest& request, std::stop_token stop,
                                        const ImageReceiver& receive,

@@ -9,7 +9,7 @@
 
 #include <ATen/ATen.h>
 
-#include "engine/nn/autoencoder/model.h"
+#include "engine/nn/autoencoder/autoencoder.h"
 #include "engine/nn/unet/model.h"
 
 namespace velamen::generate {
@@ -53,11 +53,8 @@ Result<LatentScale> LatentScale::create(const checkpoint::Card& card, double sca
 
 Result<LatentScale> LatentScale::of(checkpoint::Checkpoint& checkpoint)
 {
-    const auto& unet = checkpoint.unet().config();
-    const auto& vae = checkpoint.autoencoder().config();
-    const std::int64_t side =
-        unet.sample_size > 0 ? unet.sample_size : vae.sample_size / vae.factor();
-    return create(checkpoint.card(), vae.scaling_factor, unet.in_channels, side);
+    return create(checkpoint.card(), checkpoint.autoencoder().sizes().scaling_factor,
+                  checkpoint.unet().plan().in_channels, checkpoint.latent_size());
 }
 
 at::Tensor LatentScale::to_model(const at::Tensor& z) const { return (z - mean_) / std_; }

@@ -14,8 +14,8 @@
 
 #include "engine/diffusion/sampler.h"
 #include "engine/generate/noise.h"
-#include "engine/nn/autoencoder/model.h"
-#include "engine/nn/conditioner/class_embedder.h"
+#include "engine/nn/autoencoder/autoencoder.h"
+#include "engine/nn/conditioner/conditioner.h"
 #include "engine/nn/unet/model.h"
 
 namespace velamen::generate {
@@ -34,6 +34,21 @@ struct Batch {
     std::vector<std::uint64_t> seeds;
 };
 
+/// ids: [N]  ->  [N, L, D], or twice as many with those of no condition behind; undefined without a
+/// context.
+at::Tensor contexts(const Models& models, const at::Tensor& ids, bool is_guided)
+{
+    const std::int64_t n = ids.size(0);
+    if (models.prompts != nullptr) {
+        const at::Tensor wanted = models.prompts->wanted.index_select(0, ids);
+        if (!is_guided) return wanted;
+        return at::cat({wanted, models.prompts->negative.expand({n, -1, -1})});
+    }
+    if (!is_guided) return models.conditioner.forward(ids);
+    return models.conditioner.forward(
+        at::cat({ids, at::full({n}, models.conditioner.null_class(), at::kLong)}));
+}
+
 Result<at::Tensor> denoise(const Models& models, const GenerationRequest& request,
                            const Batch& batch, std::stop_token stop,
                            const std::function<void(int, int)>& progress)
@@ -42,15 +57,17 @@ Result<at::Tensor> denoise(const Models& models, const GenerationRequest& reques
     const auto n = static_cast<std::int64_t>(batch.classes.size());
     at::Tensor ids = at::empty({n}, at::kLong);
     std::ranges::copy(batch.classes, ids.data_ptr<std::int64_t>());
-    const bool is_guided = request.guidance != 0.0;
-    if (is_guided)
-        ids = at::cat({ids, at::full({n}, models.class_embedder.null_class(), at::kLong)});
-    const at::Tensor context = models.class_embedder.forward(ids); // [N or 2 N, 1, D]
+    // Without a context both answers would be the same.
+    const bool is_guided = request.guidance != 0.0 && models.conditioner.tokens() > 0;
+    const at::Tensor context = contexts(models, ids, is_guided); // [N or 2 N, L, D]
 
     const diffusion::Denoiser denoiser = [&](const at::Tensor& x, const at::Tensor& t) {
         if (!is_guided) return models.unet.forward(x, t, context);
         const auto halves = models.unet.forward(at::cat({x, x}), at::cat({t, t}), context).chunk(2);
-        return halves[0] + request.guidance * (halves[0] - halves[1]);
+        const at::Tensor guided = halves[0] + request.guidance * (halves[0] - halves[1]);
+        return request.guidance_rescale > 0.0
+            ? rescaled(halves[0], guided, request.guidance_rescale)
+            : guided;
     };
     const auto step_noise = [&](int step) {
         return noise(batch.seeds, 1 + static_cast<std::uint64_t>(step), channels, side);
@@ -72,8 +89,10 @@ Result<> check(const GenerationRequest& request, std::int64_t classes)
     };
     for (const int index : request.classes) {
         if (index < 0 || index >= classes)
-            return invalid("there is no class " + std::to_string(index) + " in this checkpoint",
-                           "its classes are 0 to " + std::to_string(classes - 1));
+            return invalid(request.prompts.empty() ? "there is no class " + std::to_string(index)
+                                   + " in this checkpoint"
+                                                   : "there is no prompt " + std::to_string(index),
+                           "they are 0 to " + std::to_string(classes - 1));
     }
     if (!request.seeds.empty() && request.seeds.size() != request.classes.size())
         return invalid("there are " + std::to_string(request.seeds.size()) + " seeds for "
@@ -83,6 +102,8 @@ Result<> check(const GenerationRequest& request, std::int64_t classes)
         return invalid("the number of sampling steps is outside 1 to 1000", "20 is usual");
     if (!std::isfinite(request.guidance) || request.guidance < 0.0 || request.guidance > 20.0)
         return invalid("the guidance is outside 0 to 20", "0.3 is usual, 0 turns it off");
+    if (!(request.guidance_rescale >= 0.0 && request.guidance_rescale <= 1.0))
+        return invalid("the guidance rescale is outside 0 to 1", "0 turns it off, 0.7 is usual");
     if (!(request.eta >= 0.0 && request.eta <= 1.0))
         return invalid("eta is outside 0 to 1", "0 is usual");
     if (request.batch < 1 || request.batch > 4096)
@@ -120,7 +141,8 @@ image::Image to_image(const at::Tensor& x)
 Result<> render(const Models& models, const GenerationRequest& request, std::stop_token stop,
                 const ImageReceiver& receive, const GenerationProgress& progress) noexcept
 try {
-    VELAMEN_TRY(check(request, models.class_embedder.null_class()));
+    const auto prompts = static_cast<std::int64_t>(request.prompts.size());
+    VELAMEN_TRY(check(request, prompts > 0 ? prompts : models.conditioner.null_class()));
     const c10::InferenceMode guard;
     const bool is_cheap =
         models.scale.channels() * models.scale.side() * models.scale.side() <= kCheapLatent;

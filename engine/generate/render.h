@@ -14,22 +14,24 @@
 #include "engine/diffusion/schedule.h"
 #include "engine/generate/generation.h"
 #include "engine/generate/latent_scale.h"
+#include "engine/generate/prompt.h"
 
 namespace velamen::nn {
-class UNet2DConditionImpl;
-class AutoencoderKLImpl;
-class ClassEmbedderImpl;
+class UNetImpl;
+class Autoencoder;
+class Conditioner;
 } // namespace velamen::nn
 
 namespace velamen::generate {
 
 /// Borrowed for one call.
 struct Models {
-    nn::UNet2DConditionImpl& unet;
-    nn::AutoencoderKLImpl& autoencoder;
-    nn::ClassEmbedderImpl& class_embedder;
+    nn::UNetImpl& unet;
+    nn::Autoencoder& autoencoder;
+    nn::Conditioner& conditioner;
     const diffusion::Schedule& schedule;
     const LatentScale& scale;
+    const PromptContexts* prompts = nullptr; ///< in place of the conditioner's classes
 };
 
 /// InvalidArgument naming the number that is out of its range.

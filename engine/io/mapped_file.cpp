@@ -28,7 +28,7 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& path)
         file.data_ = data == MAP_FAILED ? nullptr : data;
     }
     const int number = errno;
-    ::close(descriptor);
+    file.descriptor_ = descriptor;
     if (!is_file)
         return fail(ErrorCode::Unreadable, "cannot read " + path.string() + ": it is no file");
     if (file.size_ > 0 && file.data_ == nullptr)
@@ -40,10 +40,20 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& path)
 MappedFile::~MappedFile()
 {
     if (data_ != nullptr) ::munmap(data_, size_);
+    if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+std::shared_ptr<std::byte> MappedFile::copy_on_write() const
+{
+    if (size_ == 0) return nullptr;
+    void* data = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor_, 0);
+    if (data == MAP_FAILED) return nullptr;
+    return {static_cast<std::byte*>(data), [size = size_](std::byte* at) { ::munmap(at, size); }};
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0))
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
+      descriptor_(std::exchange(other.descriptor_, -1))
 {
 }
 
@@ -51,6 +61,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept
 {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(descriptor_, other.descriptor_);
     return *this;
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <span>
 
 #include "engine/core/result.h"
@@ -30,9 +31,14 @@ public:
         return {static_cast<const std::byte*>(data_), size_};
     }
 
+    /// The same file once more, from its first byte, as memory of the caller's own: a page that is
+    /// written becomes a private copy, the others stay the file's. Null when it cannot be mapped.
+    std::shared_ptr<std::byte> copy_on_write() const;
+
 private:
     void* data_ = nullptr;
     std::size_t size_ = 0;
+    int descriptor_ = -1;
 };
 
 } // namespace velamen::io

@@ -99,6 +99,7 @@ struct SafetensorsFile::State {
 
 SafetensorsFile::SafetensorsFile(std::unique_ptr<State> state) : state_(std::move(state)) {}
 SafetensorsFile::~SafetensorsFile() = default;
+const MappedFile& SafetensorsFile::mapping() const noexcept { return state_->file; }
 SafetensorsFile::SafetensorsFile(SafetensorsFile&&) noexcept = default;
 SafetensorsFile& SafetensorsFile::operator=(SafetensorsFile&&) noexcept = default;
 

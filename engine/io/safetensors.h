@@ -16,6 +16,7 @@
 
 #include "engine/core/dtype.h"
 #include "engine/core/result.h"
+#include "engine/io/mapped_file.h"
 
 namespace velamen::io {
 
@@ -41,6 +42,9 @@ public:
     const std::vector<TensorView>& tensors() const noexcept;
     const TensorView* find(std::string_view name) const noexcept;
     const std::map<std::string, std::string>& metadata() const noexcept;
+
+    /// What the views lie in.
+    const MappedFile& mapping() const noexcept;
 
 private:
     struct State;

@@ -61,6 +61,7 @@ Result<Plan> read_index(const fs::path& path)
 struct ShardedSafetensors::State {
     std::vector<SafetensorsFile> shards;
     std::vector<TensorView> tensors;
+    std::vector<fs::path> files;
     std::unordered_map<std::string_view, std::size_t> index;
 };
 
@@ -73,6 +74,7 @@ Result<ShardedSafetensors> ShardedSafetensors::open(const fs::path& index)
 {
     VELAMEN_ASSIGN(const Plan plan, read_index(index));
     auto state = std::make_unique<State>();
+    state->files.push_back(index);
     for (const auto& [name, listed] : plan) {
         const fs::path path = index.parent_path() / name;
         VELAMEN_ASSIGN(SafetensorsFile shard, SafetensorsFile::open(path));
@@ -84,6 +86,7 @@ Result<ShardedSafetensors> ShardedSafetensors::open(const fs::path& index)
             if (shard.find(tensor) == nullptr)
                 return corrupt(path, "tensor " + shown(tensor) + " is missing");
         state->tensors.insert(state->tensors.end(), shard.tensors().begin(), shard.tensors().end());
+        state->files.push_back(path);
         state->shards.push_back(std::move(shard));
     }
     for (std::size_t i = 0; i < state->tensors.size(); ++i)
@@ -95,6 +98,16 @@ const std::vector<TensorView>& ShardedSafetensors::tensors() const noexcept
 {
     return state_->tensors;
 }
+
+std::vector<const MappedFile*> ShardedSafetensors::mappings() const
+{
+    std::vector<const MappedFile*> out;
+    for (const SafetensorsFile& shard : state_->shards)
+        out.push_back(&shard.mapping());
+    return out;
+}
+
+const std::vector<fs::path>& ShardedSafetensors::files() const noexcept { return state_->files; }
 
 const TensorView* ShardedSafetensors::find(std::string_view name) const noexcept
 {

@@ -29,6 +29,10 @@ public:
     /// Shard by shard in the order of their names, each in the order of its data.
     const std::vector<TensorView>& tensors() const noexcept;
     const TensorView* find(std::string_view name) const noexcept;
+    /// What the views lie in, shard by shard.
+    std::vector<const MappedFile*> mappings() const;
+    /// The index, then its shards.
+    const std::vector<std::filesystem::path>& files() const noexcept;
 
 private:
     struct State;

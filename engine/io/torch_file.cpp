@@ -209,6 +209,7 @@ struct TorchFile::State {
 
 TorchFile::TorchFile(std::unique_ptr<State> state) : state_(std::move(state)) {}
 TorchFile::~TorchFile() = default;
+const MappedFile& TorchFile::mapping() const noexcept { return state_->file; }
 TorchFile::TorchFile(TorchFile&&) noexcept = default;
 TorchFile& TorchFile::operator=(TorchFile&&) noexcept = default;
 

@@ -18,6 +18,7 @@
 
 #include "engine/core/dtype.h"
 #include "engine/core/result.h"
+#include "engine/io/mapped_file.h"
 
 namespace velamen::io {
 
@@ -62,6 +63,9 @@ public:
     /// Numbers beside the tensors and around their dictionary: "epoch", "global_step", ... The
     /// outer one where a name is there twice.
     const std::map<std::string, Number, std::less<>>& numbers() const noexcept;
+
+    /// What the views lie in.
+    const MappedFile& mapping() const noexcept;
 
 private:
     struct State;

@@ -5,6 +5,7 @@
 #include "engine/tensor/convert.h"
 
 #include <bit>
+#include <cstdint>
 #include <cstring>
 
 #include <ATen/ATen.h>
@@ -58,6 +59,17 @@ at::Tensor to_tensor(DType dtype, const Shape& shape, std::span<const std::byte>
     at::Tensor out = at::empty(shape, at::TensorOptions().dtype(scalar_type_of(dtype)));
     VELAMEN_ASSERT(out.nbytes() == bytes.size());
     if (!bytes.empty()) std::memcpy(out.data_ptr(), bytes.data(), bytes.size());
+    return out;
+}
+
+at::Tensor borrowed(DType dtype, const Shape& shape, std::span<const std::byte> bytes)
+{
+    const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
+    if (bytes.empty() || address % size_of(dtype) != 0) return to_tensor(dtype, shape, bytes);
+    // from_blob() wants a pointer to write through; nobody does.
+    auto* data = const_cast<std::byte*>(bytes.data());
+    at::Tensor out = at::from_blob(data, shape, at::TensorOptions().dtype(scalar_type_of(dtype)));
+    VELAMEN_ASSERT(out.nbytes() == bytes.size());
     return out;
 }
 

@@ -17,6 +17,10 @@ namespace velamen::tensor {
 /// bytes.size() must be the product of `shape` times the element size.
 at::Tensor to_tensor(DType dtype, const Shape& shape, std::span<const std::byte> bytes);
 
+/// The same without a copy where `bytes` are aligned: they have to outlive it, and nobody may
+/// write.
+at::Tensor borrowed(DType dtype, const Shape& shape, std::span<const std::byte> bytes);
+
 /// The element type; only types that safetensors can hold.
 DType dtype_of(const at::Tensor& tensor);
 at::ScalarType scalar_type_of(DType dtype) noexcept;

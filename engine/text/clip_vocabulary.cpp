@@ -23,7 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using io::Json;
 
-constexpr std::size_t kClipMerges = 48'894; // 49,408 ids less 2 × 256 bytes and two special ones
 constexpr std::size_t kClipLength = 77;
 constexpr std::int64_t kMostLength = 1024;
 constexpr const char* kStart = "<|startoftext|>";

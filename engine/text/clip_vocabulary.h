@@ -15,6 +15,9 @@
 
 namespace velamen::text {
 
+/// Merges of OpenAI's list that are used: 49,408 ids less 2 x 256 bytes and two special ones.
+constexpr std::size_t kClipMerges = 48'894;
+
 struct ClipVocabulary {
     BytePairs pairs;
     std::vector<SpecialToken> specials; ///< their texts as they were written, not normalized

@@ -289,6 +289,8 @@ Result<TrainingPlan> make_plan(const PlanRequest& request)
     plan.classes = request.classes;
     plan.selection = request.selection;
     plan.train_conditioner = request.train_conditioner;
+    plan.caption = request.caption;
+    plan.image_size = request.image_size;
     plan.precision = request.precision;
     plan.memory_limit = request.memory_limit;
     plan.optimiser.rule = request.rule;

@@ -81,8 +81,10 @@ struct TrainingPlan {
     std::filesystem::path public_source; ///< public folder or zip for optimiser.public_batch
     std::vector<std::string> classes;    ///< public list, in the order of class indices
     std::string selection = "attention";
-    bool train_conditioner = true; ///< the class table beside the selection
-    bool skip_dead = true;         ///< leave out tensors whose gradient is zero by construction
+    bool train_conditioner = true; ///< the class table or text encoder beside the selection
+    std::string caption;         ///< of a text-conditional checkpoint, with {class}; empty: its own
+    std::int64_t image_size = 0; ///< side in pixels; 0: the checkpoint's own
+    bool skip_dead = true;       ///< leave out tensors whose gradient is zero by construction
     /// "fp32", or "bf16" for frozen weights and activations; norms and sums are fp32 always.
     std::string precision = "fp32";
     PrivacyPlan privacy;
@@ -118,6 +120,8 @@ struct PlanRequest {
     std::int64_t steps = 0;          ///< 0: the preset's
     std::string selection = "attention";
     bool train_conditioner = true;
+    std::string caption;         ///< as in the plan
+    std::int64_t image_size = 0; ///< as in the plan
     bool release_clipped_fraction = false;
     bool hardened = false;
     bool warm_start = false;  ///< begin at noisy class means, charged to epsilon

@@ -127,6 +127,8 @@ Json TrainingPlan::to_json() const
     json["classes"] = names(classes);
     json["selection"] = selection;
     json["train_conditioner"] = train_conditioner;
+    if (!caption.empty()) json["caption"] = caption;
+    if (image_size > 0) json["image_size"] = image_size;
     json["skip_dead"] = skip_dead;
     json["privacy"] = privacy_json(privacy);
     json["optimiser"] = optimiser_json(optimiser);
@@ -159,6 +161,8 @@ Result<TrainingPlan> TrainingPlan::from_json(const Json& json)
     VELAMEN_ASSIGN(plan.classes, json.texts("classes"));
     VELAMEN_ASSIGN(plan.selection, json.text("selection"));
     VELAMEN_ASSIGN(plan.train_conditioner, json.flag_or("train_conditioner", true));
+    VELAMEN_ASSIGN(plan.caption, json.text_or("caption", ""));
+    VELAMEN_ASSIGN(plan.image_size, json.integer_or("image_size", 0));
     VELAMEN_ASSIGN(plan.skip_dead, json.flag("skip_dead"));
     const Json* privacy = json.find("privacy");
     const Json* optimiser = json.find("optimiser");

@@ -28,8 +28,20 @@ UNETS = {
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"), layers_per_block=2,
         norm_num_groups=4, attention_head_dim=(2, 4), cross_attention_dim=5,
         use_linear_projection=True, norm_eps=1e-4, flip_sin_to_cos=False, freq_shift=1),
+    # Three levels, the first without attention, one head, one token, a class table beside the timestep.
+    "unet_classes": dict(
+        sample_size=8, in_channels=3, out_channels=3, block_out_channels=(8, 12, 16),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"), layers_per_block=1,
+        norm_num_groups=4, attention_head_dim=1, cross_attention_dim=6, num_class_embeds=7),
+    # Time scales and shifts.
+    "unet_shift": dict(
+        sample_size=8, in_channels=3, out_channels=3, block_out_channels=(8, 16),
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"), layers_per_block=1, norm_num_groups=4,
+        attention_head_dim=2, cross_attention_dim=6, resnet_time_scale_shift="scale_shift"),
 }
-TOKENS = {"unet_conv": 3, "unet_linear": 1}
+TOKENS = {"unet_conv": 3, "unet_linear": 1, "unet_classes": 1, "unet_shift": 4}
 VAES = {
     "vae": dict(
         sample_size=16, in_channels=3, out_channels=3, block_out_channels=(8, 12),
@@ -95,11 +107,14 @@ def unet(name, generator):
     channels, width = model.config.in_channels, model.config.cross_attention_dim
     t = torch.tensor([3.0, 741.5])
     out = {"timestep": t}
+    labels = None if model.config.num_class_embeds is None else torch.tensor([6, 2])
+    if labels is not None:
+        out["labels"] = labels
     # 9 x 7 needs upsampling to odd sizes; the small one probes the eps of the norms.
     for case, size, scale in (("even", (8, 8), 1.0), ("odd", (9, 7), 1.0), ("faint", (4, 4), 1e-3)):
         x = scale * torch.randn(2, channels, *size, generator=generator)
         c = scale * torch.randn(2, TOKENS[name], width, generator=generator)
-        out |= {f"{case}_sample": x, f"{case}_context": c, f"{case}_out": model(x, t, c).sample}
+        out |= {f"{case}_sample": x, f"{case}_context": c, f"{case}_out": model(x, t, c, class_labels=labels).sample}
     save(name, model, out)
 
 
@@ -198,7 +213,7 @@ if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
     torch.set_grad_enabled(False)
     generator = torch.Generator().manual_seed(20)
-    for name in UNETS:
+    for name in ("unet_conv", "unet_linear"):
         unet(name, generator)
     for name in VAES:
         vae(name, generator)
@@ -207,3 +222,6 @@ if __name__ == "__main__":
     tiny(generator)
     for name in UNCONDITIONAL:
         unconditional(name, generator)
+    generator = torch.Generator().manual_seed(21)
+    for name in ("unet_classes", "unet_shift"):
+        unet(name, generator)

@@ -119,7 +119,8 @@ for path in sorted(p for p in ROOT.rglob("*") if p.suffix in CODE and ".git" not
 # Tensors stay behind the headers that windows, programs and torch-free modules include, however far down
 # the chain of includes one would come in. Headers between modules that compute with tensors may show them.
 INCLUDE = re.compile(r'#include "((?:engine|ui|kernels|app)/[^"]+)"')
-SHOWS_TENSORS = ("app/velamen_cli/bench_dp_step.cpp", "app/velamen_cli/bench_optimiser.cpp")
+SHOWS_TENSORS = ("app/velamen_cli/bench_dp_step.cpp", "app/velamen_cli/bench_forward.cpp",
+                 "app/velamen_cli/bench_optimiser.cpp")
 
 
 def torch_behind(rel, seen):

@@ -3,8 +3,9 @@
 """Compares `velamen-cli forward` on a checkpoint with the answers that reference.py wrote.
 
 usage: compare.py VELAMEN-CLI CHECKPOINT REFERENCE [--tolerance 1e-5] [--only unet] [--timeout 900]
+                  [-- --heads 8]
 
-CHECKPOINT is a folder or a single file. For every REFERENCE/<component>[-case].in.safetensors it prints the largest
+CHECKPOINT is a folder or a single file; what it leaves open is told behind "--". For every REFERENCE/<component>[-case].in.safetensors it prints the largest
 |difference| / max(1, |y|) of all outputs. Exit 1 when one is above the tolerance, not finite, missing or of another
 shape, or when the command fails. Where none is given, the tolerance is the reference's own (1e-5 tiny, 1e-4 full
 size), or twice the noise of fp32 in that case (reference.py) if that is more. Needs torch and safetensors."""
@@ -18,9 +19,9 @@ import tempfile
 from safetensors.torch import load_file
 
 
-def forward(cli, checkpoint, component, inputs, outputs, timeout):
+def forward(cli, checkpoint, component, inputs, outputs, timeout, told):
     """None, or what went wrong."""
-    command = [cli, "forward", checkpoint, "--component", component, "--inputs", inputs, "--outputs", outputs]
+    command = [cli, "forward", checkpoint, "--component", component, "--inputs", inputs, "--outputs", outputs, *told]
     try:
         run = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
@@ -59,6 +60,7 @@ def main():
     parser.add_argument("--tolerance", type=float)
     parser.add_argument("--only", help="components, separated by commas")
     parser.add_argument("--timeout", type=float, default=900)
+    parser.add_argument("told", nargs="*", help="options of `forward`")
     a = parser.parse_args()
     if not a.checkpoint.exists():
         parser.error(f"{a.checkpoint} is not there")
@@ -73,7 +75,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             outputs = pathlib.Path(folder) / "out.safetensors"
             result = forward(a.cli, a.checkpoint, case.split("-")[0], a.reference / f"{case}.in.safetensors", outputs,
-                             a.timeout)
+                             a.timeout, a.told)
             if result is None:
                 try:
                     result = worst_difference(load_file(a.reference / f"{case}.out.safetensors"), load_file(outputs))

@@ -14,6 +14,7 @@
 #include "engine/image/codec.h"
 #include "engine/nn/autoencoder/model.h"
 #include "engine/nn/conditioner/class_embedder.h"
+#include "engine/nn/unet/config.h"
 #include "engine/nn/unet/model.h"
 
 namespace velamen::test {
@@ -109,10 +110,16 @@ Result<> write_tiny_checkpoint(const fs::path& folder)
     card.data = "random numbers";
     card.recipe = "none";
     card.classes = {"x", "y", "z"};
-    const nn::UNet2DCondition u(unet);
+    const nn::UNet u(unet.plan());
     const nn::AutoencoderKL v(vae);
     const nn::ClassEmbedder e(4, 6);
-    return checkpoint::save_new(folder, *u, *v, *e, made, card, DType::F32);
+    return checkpoint::save_new(folder,
+                                {.components = {{"unet", unet.to_json(), *u},
+                                                {"vae", vae.to_json(), *v},
+                                                {"class_embedder", e->to_json(), *e}},
+                                 .schedule = made,
+                                 .card = card},
+                                DType::F32);
 }
 
 train::TrainingPlan tiny_plan(const fs::path& checkpoint, const fs::path& source, int units)

@@ -19,6 +19,8 @@ void addMethod(io::Json& json, const train::PlanRequest& request)
     json["images_per_unit"] = request.images_per_unit;
     json["noise_multiplicity"] = request.noise_multiplicity;
     json["train_conditioner"] = request.train_conditioner;
+    json["caption"] = request.caption;
+    json["image_size"] = request.image_size;
     json["release_clipped_fraction"] = request.release_clipped_fraction;
     json["hardened"] = request.hardened;
     json["warm_start"] = request.warm_start;
@@ -57,6 +59,8 @@ void readMethod(const io::Json& json, train::PlanRequest& request)
     readInteger(json, "images_per_unit", request.images_per_unit);
     readInteger(json, "noise_multiplicity", request.noise_multiplicity);
     readFlag(json, "train_conditioner", request.train_conditioner);
+    readText(json, "caption", request.caption);
+    readInteger(json, "image_size", request.image_size);
     readFlag(json, "release_clipped_fraction", request.release_clipped_fraction);
     readFlag(json, "hardened", request.hardened);
     readFlag(json, "warm_start", request.warm_start);

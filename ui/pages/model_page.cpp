@@ -296,8 +296,9 @@ void ModelPage::showOrigin(const checkpoint::Inspection& inspection)
     origin_->setFact(QStringLiteral("data"), tr("trained on"), said(card.data));
     origin_->setFact(QStringLiteral("recipe"), tr("made by"), said(card.recipe));
     QString fingerprint = QString::fromStdString(inspection.sha256);
+    if (fingerprint.isEmpty()) fingerprint = tr("taken when a run begins");
     origin_->setFact(QStringLiteral("sha256"), tr("fingerprint"),
-                     fingerprint.size() > 20 ? fingerprint.left(16) + QStringLiteral("…")
+                     fingerprint.size() > 40 ? fingerprint.left(16) + QStringLiteral("…")
                                              : fingerprint,
                      tr("SHA-256 %1").arg(fingerprint));
     if (card.data.empty())

@@ -212,4 +212,13 @@ std::shared_ptr<CoderHalf> make_decoder(const AutoencoderKLConfig& config)
     return std::make_shared<DecoderImpl>(config);
 }
 
+AutoencoderSizes sizes_of(const AutoencoderKLConfig& config)
+{
+    return {.image_channels = config.in_channels,
+            .latent_channels = config.latent_channels,
+            .sample_size = config.sample_size,
+            .factor = config.factor(),
+            .scaling_factor = config.scaling_factor};
+}
+
 } // namespace velamen::nn

@@ -8,6 +8,7 @@
 
 #include <torch/nn/module.h>
 
+#include "engine/nn/autoencoder/autoencoder.h"
 #include "engine/nn/autoencoder/config.h"
 
 namespace velamen::nn {
@@ -21,5 +22,7 @@ public:
 std::shared_ptr<CoderHalf> make_encoder(const AutoencoderKLConfig& config, bool has_variance);
 /// [N, Z, h, w]  ->  [N, C, H, W]
 std::shared_ptr<CoderHalf> make_decoder(const AutoencoderKLConfig& config);
+
+AutoencoderSizes sizes_of(const AutoencoderKLConfig& config);
 
 } // namespace velamen::nn

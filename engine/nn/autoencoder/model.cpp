@@ -35,6 +35,6 @@ at::Tensor AutoencoderKLImpl::decode(const at::Tensor& z)
     return decoder_->forward(post_quant_conv_ ? post_quant_conv_(z) : z);
 }
 
-void AutoencoderKLImpl::set_tap(Tap* tap) { nn::set_tap(*this, tap); }
+AutoencoderSizes AutoencoderKLImpl::sizes() const { return sizes_of(config_); }
 
 } // namespace velamen::nn

@@ -20,6 +20,7 @@ Result<VqModelConfig> VqModelConfig::from_json(const io::Json& json)
                    json.integer_or("latent_channels", c.coder.latent_channels));
     VELAMEN_ASSIGN(c.coder, AutoencoderKLConfig::from_json(json));
     c.coder.latent_channels = latents;
+    VELAMEN_ASSIGN(c.coder.scaling_factor, json.number_or("scaling_factor", 1.0));
     VELAMEN_ASSIGN(c.num_vq_embeddings, json.integer_or("num_vq_embeddings", c.num_vq_embeddings));
     const io::Json* width = json.find("vq_embed_dim");
     c.vq_embed_dim = latents;
@@ -72,7 +73,19 @@ VqModelImpl::VqModelImpl(const VqModelConfig& config) : config_(config)
     register_module("quantize", quantize);
 }
 
-at::Tensor VqModelImpl::encode(const at::Tensor& x) { return quant_conv_(encoder_->forward(x)); }
+Posterior VqModelImpl::encode(const at::Tensor& x)
+{
+    return certain(quant_conv_(encoder_->forward(x)));
+}
+
+AutoencoderSizes VqModelImpl::sizes() const { return sizes_of(config_); }
+
+AutoencoderSizes sizes_of(const VqModelConfig& config)
+{
+    AutoencoderSizes sizes = sizes_of(config.coder);
+    sizes.latent_channels = config.vq_embed_dim;
+    return sizes;
+}
 
 at::Tensor VqModelImpl::nearest(const at::Tensor& z)
 {

@@ -7,7 +7,6 @@
 
 #include <memory>
 
-#include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
 #include "engine/nn/autoencoder/coder.h"
@@ -19,7 +18,8 @@ namespace velamen::nn {
 
 struct VqModelConfig {
     /// The fields that it shares with AutoencoderKL; its quant convolutions are always there.
-    AutoencoderKLConfig coder{.latent_channels = 3};
+    /// scaling_factor is 1 when the file does not say: latent-diffusion does not scale them.
+    AutoencoderKLConfig coder{.latent_channels = 3, .scaling_factor = 1.0};
     std::int64_t num_vq_embeddings = 256;
     std::int64_t vq_embed_dim = 3; ///< latent_channels when the file does not say
 
@@ -29,15 +29,17 @@ struct VqModelConfig {
     Result<> check() const;
 };
 
-class VqModelImpl final : public torch::nn::Module {
+AutoencoderSizes sizes_of(const VqModelConfig& config);
+
+class VqModelImpl final : public Autoencoder {
 public:
     /// `config.check()` must hold.
     explicit VqModelImpl(const VqModelConfig& config);
 
-    /// x: [N, C, H, W] in [-1, 1]  ->  [N, Z, h, w]
-    at::Tensor encode(const at::Tensor& x);
-    /// z: [N, Z, h, w]  ->  [N, Cout, H, W]
-    at::Tensor decode(const at::Tensor& z);
+    /// Without variance.
+    Posterior encode(const at::Tensor& x) override;
+    at::Tensor decode(const at::Tensor& z) override;
+    AutoencoderSizes sizes() const override;
 
     const VqModelConfig& config() const noexcept { return config_; }
 

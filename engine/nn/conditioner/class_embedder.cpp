@@ -22,8 +22,6 @@ std::int64_t ClassEmbedderImpl::rows() const { return embedding_->weight.size(0)
 
 std::int64_t ClassEmbedderImpl::dim() const { return embedding_->weight.size(1); }
 
-void ClassEmbedderImpl::set_tap(Tap* tap) { nn::set_tap(*this, tap); }
-
 io::Json ClassEmbedderImpl::to_json() const
 {
     return ClassEmbedderConfig{.rows = rows(), .dim = dim()}.to_json();

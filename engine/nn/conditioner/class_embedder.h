@@ -5,27 +5,25 @@
 
 #pragma once
 
-#include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
 #include "engine/core/result.h"
 #include "engine/io/json.h"
+#include "engine/nn/conditioner/conditioner.h"
 #include "engine/nn/layers/embedding.h"
 
 namespace velamen::nn {
 
-class ClassEmbedderImpl final : public torch::nn::Module {
+class ClassEmbedderImpl final : public Conditioner {
 public:
     /// rows: classes plus the null class.
     ClassEmbedderImpl(std::int64_t rows, std::int64_t dim);
 
-    /// ids: [N] (int64, 0 ... rows - 1)  ->  [N, 1, D]
-    at::Tensor forward(const at::Tensor& ids);
-
-    std::int64_t rows() const;
-    std::int64_t dim() const;
-    std::int64_t null_class() const { return rows() - 1; }
-    void set_tap(Tap* tap);
+    /// -> [N, 1, D]
+    at::Tensor forward(const at::Tensor& ids) override;
+    std::int64_t rows() const override;
+    std::int64_t dim() const override;
+    std::int64_t tokens() const override { return 1; }
 
     io::Json to_json() const;
 

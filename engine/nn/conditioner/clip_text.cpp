@@ -126,6 +126,4 @@ at::Tensor ClipTextImpl::forward(const at::Tensor& ids, std::int64_t clip_skip)
     return norm_(h);
 }
 
-void ClipTextImpl::set_tap(Tap* tap) { nn::set_tap(*this, tap); }
-
 } // namespace velamen::nn

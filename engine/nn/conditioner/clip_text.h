@@ -9,12 +9,12 @@
 #include <cstdint>
 #include <vector>
 
-#include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
 #include "engine/core/result.h"
 #include "engine/io/json.h"
 #include "engine/nn/conditioner/text_attention.h"
+#include "engine/nn/conditioner/text_encoder.h"
 #include "engine/nn/layers/norm.h"
 
 namespace velamen::nn {
@@ -39,7 +39,7 @@ struct ClipTextConfig {
 
 class ClipLayerImpl;
 
-class ClipTextImpl final : public torch::nn::Module {
+class ClipTextImpl final : public TextEncoder {
 public:
     /// `config.check()` must hold.
     explicit ClipTextImpl(const ClipTextConfig& config);
@@ -49,7 +49,11 @@ public:
     /// the end are left out; the final norm is applied in any case.
     at::Tensor forward(const at::Tensor& ids, std::int64_t clip_skip = 0);
 
-    void set_tap(Tap* tap);
+    at::Tensor encode(const at::Tensor& ids) override { return forward(ids); }
+    std::int64_t max_tokens() const override { return config_.max_position_embeddings; }
+    std::int64_t vocabulary_size() const override { return config_.vocab_size; }
+    std::int64_t dim() const override { return config_.hidden_size; }
+
     const ClipTextConfig& config() const noexcept { return config_; }
 
 private:

@@ -130,6 +130,4 @@ at::Tensor LdmBertImpl::forward(const at::Tensor& ids)
     return norm_(h);
 }
 
-void LdmBertImpl::set_tap(Tap* tap) { nn::set_tap(*this, tap); }
-
 } // namespace velamen::nn

@@ -9,12 +9,12 @@
 #include <cstdint>
 #include <vector>
 
-#include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
 #include "engine/core/result.h"
 #include "engine/io/json.h"
 #include "engine/nn/conditioner/text_attention.h"
+#include "engine/nn/conditioner/text_encoder.h"
 #include "engine/nn/layers/norm.h"
 
 namespace velamen::nn {
@@ -37,7 +37,7 @@ struct LdmBertConfig {
 
 class LdmBertLayerImpl;
 
-class LdmBertImpl final : public torch::nn::Module {
+class LdmBertImpl final : public TextEncoder {
 public:
     /// `config.check()` must hold.
     explicit LdmBertImpl(const LdmBertConfig& config);
@@ -46,7 +46,11 @@ public:
     /// ids: [N, L] (int64), L at most max_position_embeddings  ->  [N, L, D]
     at::Tensor forward(const at::Tensor& ids);
 
-    void set_tap(Tap* tap);
+    at::Tensor encode(const at::Tensor& ids) override { return forward(ids); }
+    std::int64_t max_tokens() const override { return config_.max_position_embeddings; }
+    std::int64_t vocabulary_size() const override { return config_.vocab_size; }
+    std::int64_t dim() const override { return config_.d_model; }
+
     const LdmBertConfig& config() const noexcept { return config_; }
 
 private:

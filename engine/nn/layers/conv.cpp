@@ -7,17 +7,21 @@
 #include <ATen/ATen.h>
 
 #include "engine/nn/layers/frozen.h"
+#include "engine/nn/layers/initial_values.h"
 #include "engine/nn/layers/precision.h"
 
 namespace velamen::nn {
 
 ConvImpl::ConvImpl(const ConvOptions& square)
-    : torch::nn::Conv2dImpl(torch::nn::Conv2dOptions(square.in, square.out, square.kernel)
-                                .stride(square.stride)
-                                .padding(square.padding)
-                                .bias(square.has_bias)),
+    : torch::nn::Conv2dImpl(
+        torch::nn::Conv2dOptions(initial_width(square.in), initial_width(square.out), square.kernel)
+            .stride(square.stride)
+            .padding(square.padding)
+            .bias(square.has_bias)),
       square_(square)
 {
+    replace_uninitialised(weight, {square.out, square.in, square.kernel, square.kernel});
+    replace_uninitialised(bias, {square.out});
 }
 
 at::Tensor ConvImpl::forward(const at::Tensor& x)

@@ -6,11 +6,15 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/nn/layers/initial_values.h"
+
 namespace velamen::nn {
 
 EmbeddingImpl::EmbeddingImpl(std::int64_t rows, std::int64_t channels)
-    : torch::nn::EmbeddingImpl(torch::nn::EmbeddingOptions(rows, channels))
+    : torch::nn::EmbeddingImpl(
+        torch::nn::EmbeddingOptions(initial_width(rows), initial_width(channels)))
 {
+    replace_uninitialised(weight, {rows, channels});
 }
 
 at::Tensor EmbeddingImpl::forward(const at::Tensor& ids)

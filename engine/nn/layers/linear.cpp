@@ -6,13 +6,17 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/nn/layers/initial_values.h"
 #include "engine/nn/layers/precision.h"
 
 namespace velamen::nn {
 
 LinearImpl::LinearImpl(std::int64_t in, std::int64_t out, bool with_bias)
-    : torch::nn::LinearImpl(torch::nn::LinearOptions(in, out).bias(with_bias))
+    : torch::nn::LinearImpl(
+        torch::nn::LinearOptions(initial_width(in), initial_width(out)).bias(with_bias))
 {
+    replace_uninitialised(weight, {out, in});
+    replace_uninitialised(bias, {out});
 }
 
 at::Tensor LinearImpl::forward(const at::Tensor& x)

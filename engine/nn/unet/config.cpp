@@ -25,9 +25,7 @@ const std::vector<FixedField>& fixed_fields()
         {"num_attention_heads", {nullptr}},
         {"dual_cross_attention", {false}},
         {"class_embed_type", {nullptr}},
-        {"num_class_embeds", {nullptr}},
         {"addition_embed_type", {nullptr}},
-        {"resnet_time_scale_shift", {"default"}},
         {"resnet_skip_time_act", {false}},
         {"resnet_out_scale_factor", {1, 1.0}},
         {"time_embedding_type", {"positional"}},
@@ -53,6 +51,21 @@ std::int64_t UNet2DConditionConfig::heads_of(std::size_t level) const
                                           : attention_head_dim.at(level);
 }
 
+UNetPlan UNet2DConditionConfig::plan() const
+{
+    UNetPlan plan = plan_of(*this, "CrossAttnDownBlock2D", "CrossAttnUpBlock2D", true,
+                            [this](bool has_attention, StageOptions& options) {
+                                options.attention = has_attention ? StageAttention::Transformer
+                                                                  : StageAttention::None;
+                                options.context_channels = cross_attention_dim;
+                                options.depth = transformer_layers_per_block;
+                                options.linear_projection = use_linear_projection;
+                                options.resample_by_resnet = resnet_resampling;
+                            });
+    plan.context_channels = cross_attention_dim;
+    return plan;
+}
+
 Result<UNet2DConditionConfig> UNet2DConditionConfig::from_json(const io::Json& json)
 {
     VELAMEN_TRY(refuse_unsupported(json, fixed_fields(), "a plain UNet2DConditionModel"));
@@ -72,6 +85,7 @@ Result<UNet2DConditionConfig> UNet2DConditionConfig::from_json(const io::Json& j
     }
     VELAMEN_ASSIGN(c.use_linear_projection,
                    json.flag_or("use_linear_projection", c.use_linear_projection));
+    VELAMEN_ASSIGN(c.resnet_resampling, json.flag_or("resnet_resampling", c.resnet_resampling));
     VELAMEN_TRY(c.check());
     return c;
 }
@@ -79,7 +93,7 @@ Result<UNet2DConditionConfig> UNet2DConditionConfig::from_json(const io::Json& j
 io::Json UNet2DConditionConfig::to_json() const
 {
     io::Json out = io::Json::object();
-    out["_class_name"] = "UNet2DConditionModel";
+    out["_class_name"] = resnet_resampling ? "LatentUNet2DCondition" : "UNet2DConditionModel";
     write_shared_fields(*this, out);
     if (attention_head_dim.size() == 1)
         out["attention_head_dim"] = attention_head_dim.front();
@@ -87,6 +101,7 @@ io::Json UNet2DConditionConfig::to_json() const
         out["attention_head_dim"] = json_array(attention_head_dim);
     out["cross_attention_dim"] = cross_attention_dim;
     out["mid_block_type"] = "UNetMidBlock2DCrossAttn";
+    if (resnet_resampling) out["resnet_resampling"] = true;
     out["transformer_layers_per_block"] = transformer_layers_per_block;
     out["use_linear_projection"] = use_linear_projection;
     return sorted_by_key(out);

@@ -11,6 +11,7 @@
 
 #include "engine/core/result.h"
 #include "engine/io/json.h"
+#include "engine/nn/unet/plan.h"
 
 namespace velamen::nn {
 
@@ -36,12 +37,20 @@ struct UNet2DConditionConfig {
     std::int64_t downsample_padding = 1;
     bool flip_sin_to_cos = true;
     double freq_shift = 0.0;
+    std::int64_t num_class_embeds = 0; ///< 0: none
+    bool scale_shift = false;          ///< resnet_time_scale_shift
+    /// Residual blocks between the levels in place of convolutions, as latent-diffusion's
+    /// `resblock_updown` makes them. diffusers' class cannot express it: the class name becomes
+    /// "LatentUNet2DCondition".
+    bool resnet_resampling = false;
 
     std::int64_t heads_of(std::size_t level) const;
+    /// `check()` must hold.
+    UNetPlan plan() const;
 
     /// Corrupt or Unsupported, naming the field.
     static Result<UNet2DConditionConfig> from_json(const io::Json& json);
-    /// With "_class_name", loadable by diffusers.
+    /// With "_class_name", loadable by diffusers unless resnet_resampling.
     io::Json to_json() const;
     /// InvalidArgument when the fields do not fit each other (also part of from_json).
     Result<> check() const;

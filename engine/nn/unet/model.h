@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The conditional latent UNet (diffusers' UNet2DConditionModel). Parameter
-// names are diffusers' keys. It does not know how it is trained.
+// The latent UNet: diffusers' UNet2DConditionModel, UNet2DModel and what latent-diffusion has
+// beside them, as one graph made from a plan. Parameter names are diffusers' keys. It does not know
+// how it is trained.
 
 #pragma once
 
@@ -12,9 +13,10 @@
 #include <torch/nn/pimpl.h>
 
 #include "engine/nn/layers/conv.h"
+#include "engine/nn/layers/embedding.h"
 #include "engine/nn/layers/norm.h"
 #include "engine/nn/layers/time_embedding.h"
-#include "engine/nn/unet/config.h"
+#include "engine/nn/unet/plan.h"
 
 namespace velamen::nn {
 
@@ -23,16 +25,17 @@ class MidStageImpl;
 class UpStageImpl;
 
 /// Fresh parameters have torch's default initial values. One thread.
-class UNet2DConditionImpl final : public torch::nn::Module {
+class UNetImpl final : public torch::nn::Module {
 public:
-    /// `config.check()` must hold.
-    explicit UNet2DConditionImpl(const UNet2DConditionConfig& config);
-    ~UNet2DConditionImpl() override;
+    /// `plan`: of a config that holds.
+    explicit UNetImpl(const UNetPlan& plan);
+    ~UNetImpl() override;
 
-    /// sample: [N, C, H, W], timestep: [N] float (fractions allowed),
-    /// encoder_hidden_states: [N, L, D] (may require grad)  ->  [N, Cout, H, W]
+    /// sample: [N, C, H, W], timestep: [N] float (fractions allowed), context: [N, L, D] (may
+    /// require grad; undefined when the plan has none), labels: [N] (int64; only with class_rows)
+    /// ->  [N, Cout, H, W]
     at::Tensor forward(const at::Tensor& sample, const at::Tensor& timestep,
-                       const at::Tensor& encoder_hidden_states);
+                       const at::Tensor& context = {}, const at::Tensor& labels = {});
 
     /// From now on activations and frozen weights are bfloat16; trained weights
     /// (decide them before), norms, the input and the output stay fp32. Rounds
@@ -41,18 +44,19 @@ public:
 
     /// Borrowed; null detaches.
     void set_tap(Tap* tap);
-    const UNet2DConditionConfig& config() const noexcept { return config_; }
+    const UNetPlan& plan() const noexcept { return plan_; }
 
 private:
-    UNet2DConditionConfig config_;
+    UNetPlan plan_;
     bool is_bfloat16_ = false;
     Conv conv_in_{nullptr}, conv_out_{nullptr};
     TimeEmbedding time_embedding_{nullptr};
+    Embedding class_embedding_{nullptr};
     GroupNorm norm_out_{nullptr};
     std::vector<std::shared_ptr<DownStageImpl>> down_;
     std::shared_ptr<MidStageImpl> mid_;
     std::vector<std::shared_ptr<UpStageImpl>> up_;
 };
-TORCH_MODULE(UNet2DCondition);
+TORCH_MODULE(UNet);
 
 } // namespace velamen::nn

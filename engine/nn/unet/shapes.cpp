@@ -6,8 +6,6 @@
 
 #include <utility>
 
-#include "engine/core/assert.h"
-
 namespace velamen::nn {
 
 namespace {
@@ -49,30 +47,30 @@ private:
     std::string prefix_;
 };
 
-void add_attention(const Names& n, std::int64_t channels, std::int64_t context)
+void add_attention(const Names& n, std::int64_t channels, std::int64_t context, bool bias = false)
 {
-    n.linear("to_q", channels, channels, false);
-    n.linear("to_k", context, channels, false);
-    n.linear("to_v", context, channels, false);
+    n.linear("to_q", channels, channels, bias);
+    n.linear("to_k", context, channels, bias);
+    n.linear("to_v", context, channels, bias);
     n.linear("to_out.0", channels, channels);
 }
 
-void add_transformer(const Names& n, std::int64_t channels, const UNet2DConditionConfig& config)
+void add_transformer(const Names& n, std::int64_t channels, const StageOptions& options)
 {
     const auto projection = [&](const std::string& name) {
-        if (config.use_linear_projection)
+        if (options.linear_projection)
             n.linear(name, channels, channels);
         else
             n.conv(name, channels, channels, 1);
     };
     n.norm("norm", channels);
     projection("proj_in");
-    for (std::int64_t i = 0; i < config.transformer_layers_per_block; ++i) {
+    for (std::int64_t i = 0; i < options.depth; ++i) {
         const Names block = n.below("transformer_blocks", i);
         block.norm("norm1", channels);
         add_attention(block.below("attn1"), channels, channels);
         block.norm("norm2", channels);
-        add_attention(block.below("attn2"), channels, config.cross_attention_dim);
+        add_attention(block.below("attn2"), channels, options.context_channels);
         block.norm("norm3", channels);
         block.linear("ff.net.0.proj", channels, 8 * channels);
         block.linear("ff.net.2", 4 * channels, channels);
@@ -80,11 +78,19 @@ void add_transformer(const Names& n, std::int64_t channels, const UNet2DConditio
     projection("proj_out");
 }
 
-void add_resnet(const Names& n, std::int64_t in, std::int64_t out, std::int64_t time)
+void add_mixer(const Names& n, std::int64_t channels, const StageOptions& options)
+{
+    if (options.attention == StageAttention::Transformer) add_transformer(n, channels, options);
+    if (options.attention != StageAttention::Spatial) return;
+    if (options.attention_groups > 0) n.norm("group_norm", channels);
+    add_attention(n, channels, channels, true);
+}
+
+void add_resnet(const Names& n, std::int64_t in, std::int64_t out, const StageOptions& options)
 {
     n.norm("norm1", in);
     n.conv("conv1", in, out, 3);
-    n.linear("time_emb_proj", time, out);
+    n.linear("time_emb_proj", options.time_channels, options.scale_shift ? 2 * out : out);
     n.norm("norm2", out);
     n.conv("conv2", out, out, 3);
     if (in != out) n.conv("conv_shortcut", in, out, 1);
@@ -94,46 +100,50 @@ void add_resnet(const Names& n, std::int64_t in, std::int64_t out, std::int64_t 
 struct Stage {
     std::vector<std::int64_t> resnet_inputs;
     std::int64_t out = 0;
-    std::int64_t attentions = 0;
+    std::size_t attentions = 0;
     const char* sampler = nullptr; ///< "downsamplers", "upsamplers" or none
 };
 
-void add_stage(const Names& n, const Stage& stage, const UNet2DConditionConfig& config)
+void add_stage(const Names& n, const Stage& stage, const StageOptions& options)
 {
-    const std::int64_t time = 4 * config.block_out_channels.front();
-    for (std::int64_t i = 0; i < stage.attentions; ++i)
-        add_transformer(n.below("attentions", i), stage.out, config);
+    for (std::size_t i = 0; i < stage.attentions; ++i)
+        add_mixer(n.below("attentions", static_cast<std::int64_t>(i)), stage.out, options);
     for (std::size_t i = 0; i < stage.resnet_inputs.size(); ++i)
         add_resnet(n.below("resnets", static_cast<std::int64_t>(i)), stage.resnet_inputs[i],
-                   stage.out, time);
-    if (stage.sampler != nullptr) n.below(stage.sampler, 0).conv("conv", stage.out, stage.out, 3);
+                   stage.out, options);
+    if (stage.sampler == nullptr) return;
+    const Names sampler = n.below(stage.sampler, 0);
+    if (options.resample_by_resnet)
+        add_resnet(sampler, stage.out, stage.out, options);
+    else
+        sampler.conv("conv", stage.out, stage.out, 3);
 }
 
-Stage down_stage(const UNet2DConditionConfig& config, std::size_t level)
+Stage down_stage(const UNetPlan& plan, std::size_t level)
 {
-    const auto& channels = config.block_out_channels;
+    const auto& channels = plan.channels;
     Stage stage{.out = channels[level]};
-    for (std::int64_t i = 0; i < config.layers_per_block; ++i)
+    for (std::int64_t i = 0; i < plan.layers; ++i)
         stage.resnet_inputs.push_back(i == 0 && level > 0 ? channels[level - 1] : channels[level]);
-    if (config.down_block_types[level] == "CrossAttnDownBlock2D")
-        stage.attentions = config.layers_per_block;
+    if (plan.down[level].attention != StageAttention::None)
+        stage.attentions = stage.resnet_inputs.size();
     if (level + 1 < channels.size()) stage.sampler = "downsamplers";
     return stage;
 }
 
-Stage up_stage(const UNet2DConditionConfig& config, std::size_t index)
+Stage up_stage(const UNetPlan& plan, std::size_t index)
 {
-    const auto& channels = config.block_out_channels;
+    const auto& channels = plan.channels;
     const std::size_t level = channels.size() - 1 - index;
     Stage stage{.out = channels[level]};
-    for (std::int64_t i = 0; i <= config.layers_per_block; ++i) {
-        const bool is_last = i == config.layers_per_block;
+    for (std::int64_t i = 0; i <= plan.layers; ++i) {
+        const bool is_last = i == plan.layers;
         const std::int64_t skip = is_last && level > 0 ? channels[level - 1] : channels[level];
         const std::int64_t below = i == 0 && index > 0 ? channels[level + 1] : channels[level];
         stage.resnet_inputs.push_back(below + skip);
     }
-    if (config.up_block_types[index] == "CrossAttnUpBlock2D")
-        stage.attentions = config.layers_per_block + 1;
+    if (plan.up[index].attention != StageAttention::None)
+        stage.attentions = stage.resnet_inputs.size();
     if (level > 0) stage.sampler = "upsamplers";
     return stage;
 }
@@ -148,27 +158,28 @@ std::int64_t element_count(const Shape& shape) noexcept
     return count;
 }
 
-std::vector<NamedShape> parameter_shapes(const UNet2DConditionConfig& config)
+std::vector<NamedShape> parameter_shapes(const UNetPlan& plan)
 {
-    VELAMEN_ASSERT(config.check().has_value());
-    const std::int64_t first = config.block_out_channels.front();
-    const std::int64_t last = config.block_out_channels.back();
+    const std::int64_t first = plan.channels.front(), last = plan.channels.back();
+    const std::int64_t time = plan.time_channels();
     std::vector<NamedShape> out;
     const Names root(out, "");
-    root.conv("conv_in", config.in_channels, first, 3);
-    root.linear("time_embedding.linear_1", first, 4 * first);
-    root.linear("time_embedding.linear_2", 4 * first, 4 * first);
-    const auto levels = static_cast<std::int64_t>(config.block_out_channels.size());
-    for (std::int64_t i = 0; i < levels; ++i)
-        add_stage(root.below("down_blocks", i), down_stage(config, static_cast<std::size_t>(i)),
-                  config);
+    root.conv("conv_in", plan.in_channels, first, 3);
+    root.linear("time_embedding.linear_1", first, time);
+    root.linear("time_embedding.linear_2", time, time);
+    if (plan.class_rows > 0) out.push_back({"class_embedding.weight", {plan.class_rows, time}});
+    for (std::size_t i = 0; i < plan.channels.size(); ++i)
+        add_stage(root.below("down_blocks", static_cast<std::int64_t>(i)), down_stage(plan, i),
+                  plan.down[i]);
+    const bool has_middle = plan.middle.attention != StageAttention::None;
     add_stage(root.below("mid_block"),
-              {.resnet_inputs = {last, last}, .out = last, .attentions = 1}, config);
-    for (std::int64_t i = 0; i < levels; ++i)
-        add_stage(root.below("up_blocks", i), up_stage(config, static_cast<std::size_t>(i)),
-                  config);
+              {.resnet_inputs = {last, last}, .out = last, .attentions = has_middle ? 1u : 0u},
+              plan.middle);
+    for (std::size_t i = 0; i < plan.channels.size(); ++i)
+        add_stage(root.below("up_blocks", static_cast<std::int64_t>(i)), up_stage(plan, i),
+                  plan.up[i]);
     root.norm("conv_norm_out", first);
-    root.conv("conv_out", first, config.out_channels, 3);
+    root.conv("conv_out", first, plan.out_channels, 3);
     return out;
 }
 

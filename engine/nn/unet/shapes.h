@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Names and shapes of a UNet's parameters from its config alone: arithmetic, no tensors. For counts
+// Names and shapes of a UNet's parameters from its plan alone: arithmetic, no tensors. For counts
 // and checks that must not cost the memory of the weights.
 
 #pragma once
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "engine/core/dtype.h"
-#include "engine/nn/unet/config.h"
+#include "engine/nn/unet/plan.h"
 
 namespace velamen::nn {
 
@@ -21,8 +21,8 @@ struct NamedShape {
 
 std::int64_t element_count(const Shape& shape) noexcept;
 
-/// What UNet2DCondition(config)->named_parameters() would hold, in the same order.
-/// `config.check()` must hold.
-std::vector<NamedShape> parameter_shapes(const UNet2DConditionConfig& config);
+/// What UNet(plan)->named_parameters() would hold, in the same order. `plan`: of a config that
+/// holds.
+std::vector<NamedShape> parameter_shapes(const UNetPlan& plan);
 
 } // namespace velamen::nn

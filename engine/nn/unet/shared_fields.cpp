@@ -33,6 +33,30 @@ tl::unexpected<Error> inconsistent(const std::string& what)
     return fail(ErrorCode::InvalidArgument, "the UNet's config is not consistent: " + what);
 }
 
+Result<std::int64_t> integer_or_null(const io::Json& json, const char* key, std::int64_t absent)
+{
+    const io::Json* value = json.find(key);
+    if (value == nullptr) return absent;
+    if (value->is_null()) return 0;
+    return json.integer(key);
+}
+
+io::Json null_or_integer(std::int64_t value)
+{
+    return value == 0 ? io::Json(nullptr) : io::Json(value);
+}
+
+Result<bool> scale_shift_of(const io::Json& json)
+{
+    VELAMEN_ASSIGN(const std::string time, json.text_or("resnet_time_scale_shift", "default"));
+    if (time != "default" && time != "scale_shift")
+        return fail(ErrorCode::Unsupported,
+                    "the UNet's config has resnet_time_scale_shift = " + time
+                        + ", which is not supported",
+                    "supported are default and scale_shift");
+    return time == "scale_shift";
+}
+
 Result<> check_block_types(const char* way, const std::vector<std::string>& types,
                            const char* with_attention, const char* without)
 {

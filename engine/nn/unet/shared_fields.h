@@ -11,8 +11,16 @@
 
 #include "engine/core/result.h"
 #include "engine/io/json.h"
+#include "engine/nn/unet/plan.h"
 
 namespace velamen::nn {
+
+/// An integer, 0 where the field is null, `absent` where it is not there.
+Result<std::int64_t> integer_or_null(const io::Json& json, const char* key, std::int64_t absent);
+/// What integer_or_null() reads.
+io::Json null_or_integer(std::int64_t value);
+/// resnet_time_scale_shift; Unsupported when it is neither "default" nor "scale_shift".
+Result<bool> scale_shift_of(const io::Json& json);
 
 /// Corrupt, naming the field; absent ones keep what `c` has.
 template <class Config>
@@ -39,6 +47,8 @@ Result<> read_shared_fields(const io::Json& json, Config& c)
                    json.integer_or("downsample_padding", c.downsample_padding));
     VELAMEN_ASSIGN(c.flip_sin_to_cos, json.flag_or("flip_sin_to_cos", c.flip_sin_to_cos));
     VELAMEN_ASSIGN(c.freq_shift, json.number_or("freq_shift", c.freq_shift));
+    VELAMEN_ASSIGN(c.num_class_embeds, integer_or_null(json, "num_class_embeds", 0));
+    VELAMEN_ASSIGN(c.scale_shift, scale_shift_of(json));
     return {};
 }
 
@@ -60,8 +70,10 @@ void write_shared_fields(const Config& c, io::Json& out)
     out["layers_per_block"] = c.layers_per_block;
     out["norm_eps"] = c.norm_eps;
     out["norm_num_groups"] = c.norm_num_groups;
+    if (c.num_class_embeds > 0) out["num_class_embeds"] = c.num_class_embeds;
     out["out_channels"] = c.out_channels;
     if (c.sample_size > 0) out["sample_size"] = c.sample_size;
+    out["resnet_time_scale_shift"] = c.scale_shift ? "scale_shift" : "default";
     out["up_block_types"] = json_array(c.up_block_types);
 }
 
@@ -86,6 +98,8 @@ Result<> check_shared_fields(const Config& c)
     for (const std::int64_t size :
          {c.in_channels, c.out_channels, c.layers_per_block, c.norm_num_groups})
         if (size < 1 || size > 1 << 20) return inconsistent("sizes must be positive");
+    if (c.num_class_embeds < 0 || c.num_class_embeds > 1 << 20)
+        return inconsistent("num_class_embeds must not be negative");
     if (c.downsample_padding != 1 && c.downsample_padding != 0)
         return inconsistent("downsample_padding must be 0 or 1");
     if (!(c.norm_eps > 0.0)) return inconsistent("norm_eps must be positive");
@@ -95,6 +109,42 @@ Result<> check_shared_fields(const Config& c)
     if (c.block_out_channels.front() % 2 != 0)
         return inconsistent("the first of block_out_channels must be even");
     return {};
+}
+
+/// The options of a level as the shared fields give them. What the two configs add to them:
+/// `complete`, called with a level, whether it has attention, and the options.
+template <class Config, class Complete>
+UNetPlan plan_of(const Config& c, const char* down_attention, const char* up_attention,
+                 bool has_middle_attention, Complete complete)
+{
+    UNetPlan plan{.sample_size = c.sample_size,
+                  .in_channels = c.in_channels,
+                  .out_channels = c.out_channels,
+                  .channels = c.block_out_channels,
+                  .layers = c.layers_per_block,
+                  .groups = c.norm_num_groups,
+                  .eps = c.norm_eps,
+                  .flip_sin_to_cos = c.flip_sin_to_cos,
+                  .freq_shift = c.freq_shift,
+                  .class_rows = c.num_class_embeds};
+    const auto options_at = [&](std::size_t level, bool has_attention) {
+        StageOptions options{.time_channels = plan.time_channels(),
+                             .groups = c.norm_num_groups,
+                             .eps = c.norm_eps,
+                             .scale_shift = c.scale_shift,
+                             .heads = c.heads_of(level),
+                             .attention_groups = c.norm_num_groups,
+                             .downsample_padding = c.downsample_padding};
+        complete(has_attention, options);
+        return options;
+    };
+    const std::size_t levels = c.block_out_channels.size();
+    for (std::size_t i = 0; i < levels; ++i)
+        plan.down.push_back(options_at(i, c.down_block_types[i] == down_attention));
+    plan.middle = options_at(levels - 1, has_middle_attention);
+    for (std::size_t i = 0; i < levels; ++i)
+        plan.up.push_back(options_at(levels - 1 - i, c.up_block_types[i] == up_attention));
+    return plan;
 }
 
 struct FixedField {

@@ -11,31 +11,9 @@
 
 #include "engine/nn/layers/attention.h"
 #include "engine/nn/layers/res_block.h"
+#include "engine/nn/unet/plan.h"
 
 namespace velamen::nn {
-
-/// What follows each residual block of a stage.
-enum class StageAttention {
-    None,
-    Transformer, ///< self-attention and cross-attention to the context
-    Spatial,     ///< self-attention alone
-};
-
-/// What a stage needs to know besides its channels.
-struct StageOptions {
-    std::int64_t time_channels = 1;
-    std::int64_t groups = 32;
-    double eps = 1e-5;
-    bool scale_shift = false;
-    bool resample_by_resnet = false; ///< a residual block where there would be one convolution
-    StageAttention attention = StageAttention::None;
-    std::int64_t heads = 1;
-    std::int64_t context_channels = 1;
-    std::int64_t depth = 1;
-    bool linear_projection = false;
-    std::int64_t attention_groups = 32; ///< of spatial attention; 0: no norm
-    std::int64_t downsample_padding = 1;
-};
 
 /// The attention after a residual block: one of the kinds, or none.
 class Mixers {

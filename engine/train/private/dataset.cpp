@@ -12,7 +12,7 @@
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/generate/latent_scale.h"
 #include "engine/image/codec.h"
-#include "engine/nn/autoencoder/model.h"
+#include "engine/nn/autoencoder/autoencoder.h"
 
 namespace velamen::train {
 
@@ -105,8 +105,8 @@ Result<Dataset> load_dataset(const TrainingPlan& plan, const privacy::LedgerStor
     VELAMEN_ASSIGN(const std::vector<std::int64_t> classes, class_map(manifest, plan.classes));
 
     auto& vae = checkpoint.autoencoder();
-    const image::Target target{.size = static_cast<int>(vae.config().sample_size),
-                               .channels = static_cast<int>(vae.config().in_channels)};
+    const image::Target target{.size = static_cast<int>(checkpoint.image_size()),
+                               .channels = static_cast<int>(vae.sizes().image_channels)};
     VELAMEN_ASSIGN(const auto scale, generate::LatentScale::of(checkpoint));
     const auto total = static_cast<std::int64_t>(manifest.images.size());
     Dataset dataset;

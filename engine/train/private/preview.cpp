@@ -25,8 +25,7 @@ Result<std::unique_ptr<Preview>> Preview::create(const TrainingPlan& plan)
 {
     std::unique_ptr<Preview> preview(new Preview);
     VELAMEN_ASSIGN(preview->checkpoint_, checkpoint::Checkpoint::load(plan.checkpoint));
-    VELAMEN_TRY(preview->checkpoint_->set_classes(plan.classes,
-                                                  static_cast<std::uint64_t>(plan.preview_seed)));
+    VELAMEN_TRY(prepare(*preview->checkpoint_, plan));
     VELAMEN_ASSIGN(const auto selection, checkpoint::Selection::parse(plan.selection));
     if (selection.is_lora()) {
         VELAMEN_ASSIGN(const auto names, changed_tensors(*preview->checkpoint_, plan));

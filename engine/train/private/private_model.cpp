@@ -17,8 +17,8 @@
 #include "engine/diffusion/schedule.h"
 #include "engine/diffusion/target.h"
 #include "engine/dpsgd/clipper.h"
-#include "engine/nn/autoencoder/model.h"
-#include "engine/nn/conditioner/class_embedder.h"
+#include "engine/nn/autoencoder/autoencoder.h"
+#include "engine/nn/conditioner/conditioner.h"
 #include "engine/nn/unet/model.h"
 
 namespace velamen::train {
@@ -31,15 +31,21 @@ Rows Rows::part(std::int64_t first, std::int64_t count) const
 
 Rows random_rows(checkpoint::Checkpoint& checkpoint, std::int64_t rows, std::uint64_t seed)
 {
-    const auto& unet = checkpoint.unet().config();
-    const auto& vae = checkpoint.autoencoder().config();
-    const std::int64_t side = vae.sample_size / vae.factor();
+    const std::int64_t channels = checkpoint.unet().plan().in_channels;
+    const std::int64_t side = checkpoint.latent_size();
     auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-    const std::vector<std::int64_t> shape{rows, unet.in_channels, side, side};
+    const std::vector<std::int64_t> shape{rows, channels, side, side};
     return {torch::randn(shape, generator), torch::randn(shape, generator),
             torch::randint(checkpoint.schedule().num_train_timesteps(), {rows}, generator,
                            torch::kInt64),
-            torch::randint(checkpoint.class_embedder().rows(), {rows}, generator, torch::kInt64)};
+            torch::randint(checkpoint.conditioner().rows(), {rows}, generator, torch::kInt64)};
+}
+
+Result<> prepare(checkpoint::Checkpoint& checkpoint, const TrainingPlan& plan)
+{
+    if (plan.image_size > 0) VELAMEN_TRY(checkpoint.set_image_size(plan.image_size));
+    if (!plan.caption.empty()) VELAMEN_TRY(checkpoint.set_caption(plan.caption));
+    return checkpoint.set_classes(plan.classes, static_cast<std::uint64_t>(plan.preview_seed));
 }
 
 Result<std::vector<std::string>> changed_tensors(checkpoint::Checkpoint& checkpoint,
@@ -80,8 +86,7 @@ Result<std::unique_ptr<PrivateModel>> PrivateModel::create(const TrainingPlan& p
     std::unique_ptr<PrivateModel> model(new PrivateModel);
     VELAMEN_ASSIGN(model->checkpoint_, checkpoint::Checkpoint::load(plan.checkpoint));
     auto& checkpoint = *model->checkpoint_;
-    VELAMEN_TRY(
-        checkpoint.set_classes(plan.classes, static_cast<std::uint64_t>(plan.preview_seed)));
+    VELAMEN_TRY(prepare(checkpoint, plan));
     VELAMEN_ASSIGN(model->names_, changed_tensors(checkpoint, plan));
     for (auto& parameter : checkpoint.autoencoder().parameters())
         parameter.requires_grad_(false);
@@ -94,7 +99,8 @@ Result<std::unique_ptr<PrivateModel>> PrivateModel::create(const TrainingPlan& p
         model->trained_.push_back(
             {name, tensor,
              name.starts_with(checkpoint::kEmbedderPrefix) ? plan.optimiser.embedding_scale : 1.0});
-        if (checkpoint::is_dead_under_one_token(name)) dead.push_back(name);
+        if (checkpoint.has_class_table() && checkpoint::is_dead_under_one_token(name))
+            dead.push_back(name);
     }
     VELAMEN_TRY(dpsgd::check_trained(model->trained_));
     VELAMEN_TRY(dpsgd::check_module(checkpoint.unet(), model->trained_));
@@ -122,16 +128,16 @@ PrivateModel::~PrivateModel()
 void PrivateModel::set_tap(nn::Tap* tap)
 {
     checkpoint_->unet().set_tap(tap);
-    checkpoint_->class_embedder().set_tap(tap);
+    checkpoint_->conditioner().set_tap(tap);
 }
 
-std::int64_t PrivateModel::null_class() const { return checkpoint_->class_embedder().null_class(); }
+std::int64_t PrivateModel::null_class() const { return checkpoint_->conditioner().null_class(); }
 
 PrivateModel::Prediction PrivateModel::predict(const Rows& rows)
 {
     const auto& schedule = checkpoint_->schedule();
     const auto noisy = diffusion::add_noise(schedule, rows.latents, rows.noise, rows.times);
-    const auto context = checkpoint_->class_embedder().forward(rows.classes); // [R, 1, D]
+    const auto context = checkpoint_->conditioner().forward(rows.classes); // [R, L, D]
     return {checkpoint_->unet().forward(noisy, rows.times.to(torch::kFloat32), context),
             diffusion::target(schedule, rows.latents, rows.noise, rows.times)};
 }
@@ -185,9 +191,9 @@ dpsgd::FrozenWatch PrivateModel::watch_autoencoder() const
     return {checkpoint_->autoencoder(), trained_};
 }
 
-dpsgd::FrozenWatch PrivateModel::watch_class_table() const
+dpsgd::FrozenWatch PrivateModel::watch_conditioner() const
 {
-    return {checkpoint_->class_embedder(), trained_};
+    return {checkpoint_->conditioner(), trained_};
 }
 
 namespace {

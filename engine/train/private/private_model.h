@@ -70,7 +70,7 @@ public:
     /// Watches everything that must not move.
     dpsgd::FrozenWatch watch_unet() const;
     dpsgd::FrozenWatch watch_autoencoder() const;
-    dpsgd::FrozenWatch watch_class_table() const;
+    dpsgd::FrozenWatch watch_conditioner() const;
 
 private:
     PrivateModel() = default;
@@ -86,6 +86,9 @@ private:
     std::vector<std::string> names_, dead_;
     std::unique_ptr<dpsgd::GradTape> tape_;
 };
+
+/// Image size, caption and classes of the plan.
+Result<> prepare(checkpoint::Checkpoint& checkpoint, const TrainingPlan& plan);
 
 /// Names of the tensors of the checkpoint that the plan changes.
 Result<std::vector<std::string>> changed_tensors(checkpoint::Checkpoint& checkpoint,

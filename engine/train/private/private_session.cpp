@@ -268,7 +268,7 @@ Result<> PrivateSession::take_step(double epsilon_after_it)
     if (optimiser_->steps_done() == first_step_) {
         frozen_unet_.emplace(model_->watch_unet());
         frozen_vae_.emplace(model_->watch_autoencoder());
-        frozen_table_.emplace(model_->watch_class_table());
+        frozen_table_.emplace(model_->watch_conditioner());
     }
     // Drawn before the data are looked at: how long it takes says nothing about them.
     std::optional<privacy::GridNoise> grid_noise;
@@ -429,10 +429,8 @@ void PrivateSession::tell(Phase phase, std::int64_t done, std::int64_t total, st
 Result<std::unique_ptr<TrainingSession>>
 start_private_run(const TrainingPlan& plan, const fs::path& run_folder, const fs::path& ledgers)
 {
-    VELAMEN_ASSIGN(const auto base,
-                   checkpoint::inspect(plan.checkpoint, plan.selection, plan.skip_dead,
-                                       plan.train_conditioner));
-    VELAMEN_ASSIGN(RunFolder folder, RunFolder::create(run_folder, plan, base.sha256));
+    VELAMEN_ASSIGN(const std::string base, checkpoint::fingerprint(plan.checkpoint));
+    VELAMEN_ASSIGN(RunFolder folder, RunFolder::create(run_folder, plan, base));
     return std::make_unique<PrivateSession>(std::move(folder), ledgers);
 }
 
@@ -444,10 +442,8 @@ Result<std::unique_ptr<TrainingSession>> resume_private_run(const fs::path& run_
         return fail(ErrorCode::Refused, "the run is finished: there is nothing to resume",
                     "start a new run; it adds to the same ledger");
     const TrainingPlan& plan = folder.plan();
-    VELAMEN_ASSIGN(const auto base,
-                   checkpoint::inspect(plan.checkpoint, plan.selection, plan.skip_dead,
-                                       plan.train_conditioner));
-    if (base.sha256 != folder.state().base_sha256)
+    VELAMEN_ASSIGN(const std::string base, checkpoint::fingerprint(plan.checkpoint));
+    if (base != folder.state().base_sha256)
         return fail(ErrorCode::Refused,
                     "the base checkpoint is not the one that the run began with",
                     "put the original back, or start a new run");

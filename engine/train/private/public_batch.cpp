@@ -14,7 +14,7 @@
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/diffusion/schedule.h"
 #include "engine/generate/latent_scale.h"
-#include "engine/nn/autoencoder/model.h"
+#include "engine/nn/autoencoder/autoencoder.h"
 #include "engine/train/public/image_set.h"
 
 namespace velamen::train {
@@ -40,9 +40,10 @@ Result<PublicBatch> PublicBatch::load(const TrainingPlan& plan, PrivateModel& mo
 {
     auto& vae = model.checkpoint().autoencoder();
     VELAMEN_ASSIGN(const auto scale, generate::LatentScale::of(model.checkpoint()));
+    const std::int64_t size = model.checkpoint().image_size();
     VELAMEN_ASSIGN(const ImageSet images,
-                   load_images(plan.public_source, static_cast<int>(vae.config().sample_size),
-                               static_cast<int>(vae.config().in_channels), stop, encoding));
+                   load_images(plan.public_source, static_cast<int>(size),
+                               static_cast<int>(vae.sizes().image_channels), stop, encoding));
     if (plan.optimiser.public_batch > images.size())
         return fail(ErrorCode::Refused,
                     "a batch of " + std::to_string(plan.optimiser.public_batch)
@@ -55,7 +56,7 @@ Result<PublicBatch> PublicBatch::load(const TrainingPlan& plan, PrivateModel& mo
     batch.seed_ = plan.preview_seed;
     batch.classes_ =
         class_map(images.classes, plan, model.null_class()).index_select(0, images.labels);
-    const std::int64_t count = encode_batch(vae.config().sample_size);
+    const std::int64_t count = encode_batch(size);
     const torch::NoGradGuard no_grad;
     std::vector<at::Tensor> parts;
     for (std::int64_t first = 0; first < images.size(); first += count) {

@@ -13,7 +13,7 @@
 #include "engine/diffusion/sampler.h"
 #include "engine/generate/latent_scale.h"
 #include "engine/generate/render.h"
-#include "engine/nn/conditioner/class_embedder.h"
+#include "engine/nn/conditioner/conditioner.h"
 #include "engine/nn/unet/model.h"
 
 namespace velamen::train {
@@ -55,7 +55,7 @@ Result<at::Tensor> draw(checkpoint::Checkpoint& checkpoint, const generate::Late
     std::vector<std::uint64_t> seeds;
     for (std::int64_t i = 0; i < classes.size(0); ++i)
         seeds.push_back(first_seed + static_cast<std::uint64_t>(i));
-    const at::Tensor context = checkpoint.class_embedder().forward(classes); // [n, 1, D]
+    const at::Tensor context = checkpoint.conditioner().forward(classes); // [n, L, D]
     const diffusion::Denoiser denoiser = [&](const at::Tensor& x, const at::Tensor& t) {
         return checkpoint.unet().forward(x, t, context);
     };
@@ -74,7 +74,12 @@ try {
     const torch::NoGradGuard no_grad;
     VELAMEN_ASSIGN(const auto checkpoint, checkpoint::Checkpoint::load(folder));
     VELAMEN_ASSIGN(const auto scale, generate::LatentScale::of(*checkpoint));
-    const std::int64_t count = checkpoint->class_embedder().null_class();
+    if (!checkpoint->has_class_table())
+        return fail(ErrorCode::Refused,
+                    "votes need a checkpoint with a class table: this one is conditional on "
+                    "something else",
+                    "begin without votes");
+    const std::int64_t count = checkpoint->conditioner().null_class();
     const std::int64_t each = std::clamp(kMostDrawn / count, kLeastExamples, kExamples);
     const std::int64_t row = scale.channels() * scale.side() * scale.side();
     const std::int64_t batch = std::clamp<std::int64_t>(kBatchNumbers / row, 1, 256);

@@ -11,7 +11,6 @@
 #include "engine/checkpoint/blocks.h"
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/diffusion/schedule.h"
-#include "engine/nn/autoencoder/model.h"
 #include "engine/nn/unet/model.h"
 #include "engine/train/private/class_votes.h"
 #include "engine/train/private/public_classifier.h"
@@ -105,10 +104,9 @@ Result<> learn_class_moments(PrivateModel& model, const privacy::ClassMoments& m
                              const TrainingPlan& plan, const std::stop_token& stop,
                              const Counter& counter)
 {
-    const auto& unet = model.checkpoint().unet().config();
-    const auto& vae = model.checkpoint().autoencoder().config();
-    const std::int64_t side = vae.sample_size / vae.factor();
-    MomentRows rows(moments, std::vector<std::int64_t>{unet.in_channels, side, side}, plan,
+    const std::int64_t channels = model.checkpoint().unet().plan().in_channels;
+    const std::int64_t side = model.checkpoint().latent_size();
+    MomentRows rows(moments, std::vector<std::int64_t>{channels, side, side}, plan,
                     model.checkpoint().schedule().num_train_timesteps(), model.null_class());
     NamedTensors table, rest;
     for (const auto& entry : model.trained())

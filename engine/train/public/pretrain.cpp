@@ -425,8 +425,18 @@ Result<> Pretraining::finish()
     tell(Phase::Saving, total, total);
     // Aside first; model_index.json is moved last and makes the folder a checkpoint.
     const fs::path aside = plan_.out / ".pretrain" / plan_.out.filename();
-    VELAMEN_TRY(checkpoint::save_new(aside, *unet_->averaged_unet(), *autoencoder_->model(),
-                                     *unet_->averaged_embedder(), *schedule_, card(), DType::F16));
+    const auto unet = unet_->averaged_unet();
+    const auto autoencoder = autoencoder_->model();
+    const auto embedder = unet_->averaged_embedder();
+    const checkpoint::Card described = card();
+    VELAMEN_TRY(
+        checkpoint::save_new(aside,
+                             {.components = {{"unet", unet_config(plan_).to_json(), *unet},
+                                             {"vae", autoencoder->config().to_json(), *autoencoder},
+                                             {"class_embedder", embedder->to_json(), *embedder}},
+                              .schedule = *schedule_,
+                              .card = described},
+                             DType::F16));
     std::vector<fs::path> entries;
     for (const auto& entry : fs::directory_iterator(aside))
         entries.push_back(entry.path().filename());

@@ -22,7 +22,7 @@ constexpr double kClassDropout = 0.1;
 constexpr double kAverageDecay = 0.999;
 constexpr double kSmallestStd = 0.05; ///< of the root mean square over the elements
 
-NamedTensors named(const nn::UNet2DCondition& unet, const nn::ClassEmbedder& embedder,
+NamedTensors named(const nn::UNet& unet, const nn::ClassEmbedder& embedder,
                    const std::string& prefix)
 {
     NamedTensors all;
@@ -80,10 +80,10 @@ UnetStage::UnetStage(const PretrainPlan& plan, const diffusion::Schedule& schedu
                      at::Tensor latents, at::Tensor labels, std::int64_t classes)
     : plan_(plan), schedule_(schedule), latents_(std::move(latents)), labels_(std::move(labels))
 {
-    const nn::UNet2DConditionConfig config = unet_config(plan);
-    unet_ = nn::UNet2DCondition(config);
+    const nn::UNetPlan graph = unet_config(plan).plan();
+    unet_ = nn::UNet(graph);
     embedder_ = nn::ClassEmbedder(classes + 1, plan.cross_attention_dim);
-    averaged_unet_ = nn::UNet2DCondition(config);
+    averaged_unet_ = nn::UNet(graph);
     averaged_embedder_ = nn::ClassEmbedder(classes + 1, plan.cross_attention_dim);
     const NamedTensors weights = named(unet_, embedder_, "");
     const NamedTensors averages = named(averaged_unet_, averaged_embedder_, "");

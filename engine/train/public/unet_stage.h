@@ -9,6 +9,7 @@
 #include "engine/core/result.h"
 #include "engine/diffusion/schedule.h"
 #include "engine/nn/conditioner/class_embedder.h"
+#include "engine/nn/unet/config.h"
 #include "engine/nn/unet/model.h"
 #include "engine/train/public/pretrain.h"
 #include "engine/train/public/stage.h"
@@ -39,14 +40,14 @@ public:
     NamedTensors state() const override;
 
     /// The averaged weights: what is saved and drawn from.
-    nn::UNet2DCondition averaged_unet() const { return averaged_unet_; }
+    nn::UNet averaged_unet() const { return averaged_unet_; }
     nn::ClassEmbedder averaged_embedder() const { return averaged_embedder_; }
 
 private:
     const PretrainPlan& plan_;
     const diffusion::Schedule& schedule_;
     at::Tensor latents_, labels_;
-    nn::UNet2DCondition unet_{nullptr}, averaged_unet_{nullptr};
+    nn::UNet unet_{nullptr}, averaged_unet_{nullptr};
     nn::ClassEmbedder embedder_{nullptr}, averaged_embedder_{nullptr};
     std::vector<at::Tensor> weights_, averages_;
     std::unique_ptr<AdamW> optimiser_;

@@ -136,7 +136,7 @@ nn::UNet2DConditionConfig cin256()
 /// Header of a checkpoint: the UNet, then a class table.
 std::vector<nn::NamedShape> header(const nn::UNet2DConditionConfig& config, std::int64_t classes)
 {
-    auto shapes = nn::parameter_shapes(config);
+    auto shapes = nn::parameter_shapes(config.plan());
     for (auto& [name, shape] : shapes)
         name = "unet/" + name;
     shapes.push_back({"class_embedder/embedding.weight", {classes, config.cross_attention_dim}});
@@ -311,7 +311,7 @@ TEST_F(TinySelection, CountingAloneGivesTheCountsOfInspect)
 TEST_F(TinySelection, InspectNamesTensorsThatDoNotFitTheConfig)
 {
     const fs::path path = folder_ / "unet/config.json";
-    nn::UNet2DConditionConfig config = tiny_.unet->config();
+    nn::UNet2DConditionConfig config = tiny_.unet_config;
     config.cross_attention_dim = 7;
     config.use_linear_projection = true;
     ASSERT_TRUE(core::write_file(path, config.to_json().dump(2)));

@@ -15,12 +15,13 @@
 #include "engine/diffusion/schedule.h"
 #include "engine/nn/autoencoder/model.h"
 #include "engine/nn/conditioner/class_embedder.h"
+#include "engine/nn/unet/config.h"
 #include "engine/nn/unet/model.h"
 
 namespace velamen::test {
 
 struct TinyCheckpoint {
-    nn::UNet2DCondition unet{nn::UNet2DConditionConfig{
+    const nn::UNet2DConditionConfig unet_config{
         .sample_size = 4,
         .in_channels = 2,
         .out_channels = 2,
@@ -30,7 +31,8 @@ struct TinyCheckpoint {
         .layers_per_block = 1,
         .cross_attention_dim = 5,
         .attention_head_dim = {2},
-        .norm_num_groups = 4}};
+        .norm_num_groups = 4};
+    nn::UNet unet{unet_config.plan()};
     nn::AutoencoderKL vae{
         nn::AutoencoderKLConfig{.sample_size = 8,
                                 .in_channels = 1,
@@ -67,10 +69,21 @@ struct TinyCheckpoint {
         card.extra["fonts"] = io::Json::Array{"Gentium"};
     }
 
+    Result<> try_save(const std::filesystem::path& folder, DType dtype = DType::F32) const
+    {
+        return checkpoint::save_new(
+            folder,
+            {.components = {{"unet", unet_config.to_json(), *unet},
+                            {"vae", vae->config().to_json(), *vae},
+                            {"class_embedder", classes->to_json(), *classes}},
+             .schedule = schedule,
+             .card = card},
+            dtype);
+    }
+
     void save(const std::filesystem::path& folder, DType dtype = DType::F32) const
     {
-        const auto done =
-            checkpoint::save_new(folder, *unet, *vae, *classes, schedule, card, dtype);
+        const auto done = try_save(folder, dtype);
         ASSERT_TRUE(done) << done.error().message;
     }
 };

@@ -14,6 +14,7 @@
 #include "engine/generate/render.h"
 #include "engine/nn/autoencoder/model.h"
 #include "engine/nn/conditioner/class_embedder.h"
+#include "engine/nn/unet/config.h"
 #include "engine/nn/unet/model.h"
 
 namespace velamen::generate {
@@ -27,7 +28,7 @@ protected:
     Generate()
     {
         at::manual_seed(7);
-        unet = nn::UNet2DCondition(nn::UNet2DConditionConfig{
+        const nn::UNet2DConditionConfig config{
             .sample_size = 4,
             .in_channels = 3,
             .out_channels = 3,
@@ -38,7 +39,8 @@ protected:
             .cross_attention_dim = 64,
             .attention_head_dim = {2},
             .use_linear_projection = true,
-            .norm_num_groups = 16});
+            .norm_num_groups = 16};
+        unet = nn::UNet(config.plan());
         vae = nn::AutoencoderKL(nn::AutoencoderKLConfig{
             .sample_size = 32,
             .in_channels = 1,
@@ -83,7 +85,7 @@ protected:
         return wanted;
     }
 
-    nn::UNet2DCondition unet{nullptr};
+    nn::UNet unet{nullptr};
     nn::AutoencoderKL vae{nullptr};
     nn::ClassEmbedder embedder{nullptr};
     std::optional<LatentScale> scale;

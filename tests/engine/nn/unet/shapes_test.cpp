@@ -6,7 +6,9 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/nn/unet/config.h"
 #include "engine/nn/unet/model.h"
+#include "engine/nn/unet/unconditional_config.h"
 
 namespace velamen::nn {
 namespace {
@@ -33,9 +35,27 @@ TEST(ParameterShapes, EqualTheModulesParametersInOrder)
     three_levels.transformer_layers_per_block = 2;
     three_levels.use_linear_projection = true;
     three_levels.attention_head_dim = {1, 2, 3};
-    for (const UNet2DConditionConfig& config : {one_level, three_levels}) {
-        const auto shapes = parameter_shapes(config);
-        const auto parameters = UNet2DCondition(config)->named_parameters();
+    UNet2DConditionConfig own_resampling = three_levels;
+    own_resampling.resnet_resampling = true;
+    own_resampling.scale_shift = true;
+    own_resampling.num_class_embeds = 7;
+    const UNet2DConfig spatial{.down_block_types = {"DownBlock2D", "AttnDownBlock2D"},
+                               .up_block_types = {"AttnUpBlock2D", "UpBlock2D"},
+                               .block_out_channels = {8, 12},
+                               .layers_per_block = 1,
+                               .attention_head_dim = 4,
+                               .norm_num_groups = 4,
+                               .attention_resampling_by_resnet = true};
+    UNet2DConfig bare = spatial;
+    bare.scale_shift = true; // no norm in the middle's attention
+    UNet2DConfig convolutional = spatial;
+    convolutional.add_attention = false;
+    convolutional.num_attention_heads = 2;
+    convolutional.resnet_resampling = true;
+    for (const UNetPlan& plan : {one_level.plan(), three_levels.plan(), own_resampling.plan(),
+                                 spatial.plan(), bare.plan(), convolutional.plan()}) {
+        const auto shapes = parameter_shapes(plan);
+        const auto parameters = UNet(plan)->named_parameters();
         ASSERT_EQ(shapes.size(), parameters.size());
         for (std::size_t i = 0; i < shapes.size(); ++i) {
             EXPECT_EQ(shapes[i].name, parameters[i].key());

@@ -2,7 +2,7 @@
 //
 // The unconditional UNet against diffusers, its sizes, and what its config accepts.
 
-#include "engine/nn/unet/unconditional.h"
+#include "engine/nn/unet/unconditional_config.h"
 
 #include <algorithm>
 
@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
+#include "engine/nn/unet/model.h"
 #include "tests/engine/nn/golden.h"
 
 namespace velamen::nn {
@@ -24,7 +25,7 @@ TEST_P(Unconditional, AgreesWithDiffusers)
 {
     const at::NoGradGuard no_grad;
     const Golden golden(GetParam());
-    UNet2D unet(Golden::value(UNet2DConfig::from_json(golden.json("config"))));
+    UNet unet(Golden::value(UNet2DConfig::from_json(golden.json("config"))).plan());
     golden.fill(*unet);
     std::int64_t parameters = 0;
     for (const auto& parameter : unet->parameters())
@@ -59,7 +60,7 @@ TEST(UNet2D, HasThePublishedSize)
                                "AttnDownBlock2D"};
     config.attention_head_dim = 32;
     std::int64_t parameters = 0, tensors = 0;
-    for (const auto& parameter : UNet2D(config)->parameters()) {
+    for (const auto& parameter : UNet(config.plan())->parameters()) {
         parameters += parameter.numel();
         ++tensors;
     }

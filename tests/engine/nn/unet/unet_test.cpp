@@ -8,6 +8,7 @@
 #include <torch/utils.h>
 
 #include "engine/nn/conditioner/class_embedder.h"
+#include "engine/nn/unet/config.h"
 #include "engine/nn/unet/model.h"
 #include "tests/engine/nn/golden.h"
 
@@ -43,7 +44,7 @@ struct Count {
 
 Count count(const UNet2DConditionConfig& config)
 {
-    UNet2DCondition unet(config);
+    UNet unet(config.plan());
     Count out;
     for (const auto& item : unet->named_parameters()) {
         ++out.tensors;
@@ -54,6 +55,12 @@ Count count(const UNet2DConditionConfig& config)
     return out;
 }
 
+/// Of twins with a class table beside the timestep.
+at::Tensor labels_of(const test::Golden& golden, const UNetImpl& unet)
+{
+    return unet.plan().class_rows > 0 ? golden.data("labels") : at::Tensor();
+}
+
 class UNetGolden : public testing::TestWithParam<const char*> {};
 
 // Oracle: diffusers, all parameters random. Same operations in another order: 3e-6 is what two
@@ -62,12 +69,11 @@ TEST_P(UNetGolden, AgreesWithDiffusersAlsoForOddSizesAndFaintInputs)
 {
     const torch::NoGradGuard no_grad;
     const test::Golden golden(GetParam());
-    UNet2DCondition unet(
-        test::Golden::value(UNet2DConditionConfig::from_json(golden.json("config"))));
+    UNet unet(test::Golden::value(UNet2DConditionConfig::from_json(golden.json("config"))).plan());
     golden.fill(*unet);
     for (const std::string name : {"even", "odd", "faint"})
         test::expect_close(unet(golden.data(name + "_sample"), golden.data("timestep"),
-                                golden.data(name + "_context")),
+                                golden.data(name + "_context"), labels_of(golden, *unet)),
                            golden.data(name + "_out"), 1e-5, name);
 }
 
@@ -75,15 +81,18 @@ TEST_P(UNetGolden, TreatsSamplesIndependently)
 {
     const torch::NoGradGuard no_grad;
     const test::Golden golden(GetParam());
-    UNet2DCondition unet(
-        test::Golden::value(UNet2DConditionConfig::from_json(golden.json("config"))));
+    UNet unet(test::Golden::value(UNet2DConditionConfig::from_json(golden.json("config"))).plan());
     golden.fill(*unet);
     const auto x = golden.data("odd_sample"), t = golden.data("timestep"),
                context = golden.data("odd_context");
-    const auto whole = unet(x, t, context);
-    for (int i = 0; i < 2; ++i)
-        test::expect_close(unet(x.narrow(0, i, 1), t.narrow(0, i, 1), context.narrow(0, i, 1)),
-                           whole.narrow(0, i, 1), 5e-6);
+    const at::Tensor labels = labels_of(golden, *unet);
+    const auto whole = unet(x, t, context, labels);
+    for (int i = 0; i < 2; ++i) {
+        const auto row = [i](const at::Tensor& all) {
+            return all.defined() ? all.narrow(0, i, 1) : all;
+        };
+        test::expect_close(unet(row(x), row(t), row(context), row(labels)), row(whole), 5e-6);
+    }
 }
 
 TEST_P(UNetGolden, WritesTheConfigThatItRead)
@@ -98,7 +107,8 @@ TEST_P(UNetGolden, WritesTheConfigThatItRead)
         EXPECT_EQ(golden.json("config").find(key)->dump(), value.dump()) << key;
 }
 
-INSTANTIATE_TEST_SUITE_P(Twins, UNetGolden, testing::Values("unet_conv", "unet_linear"));
+INSTANTIATE_TEST_SUITE_P(Twins, UNetGolden,
+                         testing::Values("unet_conv", "unet_linear", "unet_classes", "unet_shift"));
 
 // Oracle: counted in diffusers.
 TEST(UNet, HasTheSizesOfThePaperConfigurations)
@@ -115,7 +125,7 @@ TEST(UNet, HasTheSizesOfThePaperConfigurations)
 TEST(UNet, PassesGradientsToTheContextWhenItsPrefixIsFrozen)
 {
     torch::manual_seed(4);
-    UNet2DCondition unet(mnist_config());
+    UNet unet(mnist_config().plan());
     ClassEmbedder classes(11, 5);
     EXPECT_EQ(classes->null_class(), 10);
     for (auto& parameter : unet->parameters())
@@ -132,8 +142,8 @@ TEST(UNet, PassesGradientsToTheContextWhenItsPrefixIsFrozen)
 TEST(UNetConfig, RefusesByNameWhatWouldChangeTheComputation)
 {
     for (const auto& [key, value] :
-         std::vector<std::pair<std::string, io::Json>>{{"resnet_time_scale_shift", "scale_shift"},
-                                                       {"num_class_embeds", 10},
+         std::vector<std::pair<std::string, io::Json>>{{"resnet_time_scale_shift", "spatial"},
+                                                       {"class_embed_type", "timestep"},
                                                        {"dual_cross_attention", true},
                                                        {"act_fn", "gelu"},
                                                        {"cross_attention_norm", "layer_norm"}}) {

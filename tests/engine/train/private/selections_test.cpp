@@ -44,7 +44,7 @@ at::Tensor row_losses(checkpoint::Checkpoint& model, const Rows& rows)
     const auto& schedule = model.schedule();
     const auto noisy = diffusion::add_noise(schedule, rows.latents, rows.noise, rows.times);
     const auto wanted = diffusion::target(schedule, rows.latents, rows.noise, rows.times);
-    const auto context = model.class_embedder().forward(rows.classes);
+    const auto context = model.conditioner().forward(rows.classes);
     const auto predicted = model.unet().forward(noisy, rows.times.to(torch::kFloat), context);
     return (predicted - wanted).square().flatten(1).mean(1);
 }
@@ -54,9 +54,9 @@ dpsgd::testing::Oracle slow_loop(PrivateModel& model, const Rows& rows, std::int
 {
     auto& checkpoint = model.checkpoint();
     checkpoint.unet().set_tap(nullptr);
-    checkpoint.class_embedder().set_tap(nullptr);
+    checkpoint.conditioner().set_tap(nullptr);
     checkpoint.unet().to(torch::kDouble);
-    checkpoint.class_embedder().to(torch::kDouble);
+    checkpoint.conditioner().to(torch::kDouble);
     std::vector<at::Tensor> tensors;
     for (const auto& entry : model.trained()) {
         tensors.push_back(entry.tensor); // low-rank factors are no module's
@@ -200,7 +200,7 @@ TEST_F(Selections, WithoutTheConditionerTheClassTableIsFrozen)
     const auto m = model(plan(Layout::Convolutions, "attention", false));
     for (const auto& entry : m->trained())
         EXPECT_TRUE(entry.name.starts_with("unet/")) << entry.name;
-    for (const auto& parameter : m->checkpoint().class_embedder().parameters())
+    for (const auto& parameter : m->checkpoint().conditioner().parameters())
         EXPECT_FALSE(parameter.requires_grad());
 }
 

@@ -1,29 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The unconditional UNet (diffusers' UNet2DModel) with self-attention at some levels. Parameter
-// names are diffusers' keys.
+// The shape of an unconditional UNet (diffusers' UNet2DModel) with self-attention at some levels,
+// under diffusers' field names.
 
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include <torch/nn/module.h>
-#include <torch/nn/pimpl.h>
-
 #include "engine/core/result.h"
 #include "engine/io/json.h"
-#include "engine/nn/layers/conv.h"
-#include "engine/nn/layers/norm.h"
-#include "engine/nn/layers/time_embedding.h"
+#include "engine/nn/unet/plan.h"
 
 namespace velamen::nn {
-
-class DownStageImpl;
-class MidStageImpl;
-class UpStageImpl;
 
 /// Under diffusers' field names. Fields that change the computation and are not supported are
 /// refused by name when they differ from diffusers' default.
@@ -50,41 +40,26 @@ struct UNet2DConfig {
     std::int64_t downsample_padding = 1;
     bool flip_sin_to_cos = true;
     double freq_shift = 0.0;
+    std::int64_t num_class_embeds = 0; ///< 0: none
+    /// Heads at every level, in place of attention_head_dim; 0: as that says.
+    std::int64_t num_attention_heads = 0;
+    /// Residual blocks between all levels in place of convolutions, as latent-diffusion's
+    /// `resblock_updown` makes them; attention_resampling_by_resnet is of those with attention.
+    bool resnet_resampling = false;
 
+    /// Neither of the last two can be expressed by diffusers' class: with one of them the class
+    /// name is "LatentUNet2D".
+    bool is_own() const noexcept { return num_attention_heads > 0 || resnet_resampling; }
     std::int64_t heads_of(std::size_t level) const;
+    /// `check()` must hold.
+    UNetPlan plan() const;
 
     /// Corrupt or Unsupported, naming the field.
     static Result<UNet2DConfig> from_json(const io::Json& json);
-    /// With "_class_name", loadable by diffusers.
+    /// With "_class_name", loadable by diffusers unless is_own().
     io::Json to_json() const;
     /// InvalidArgument when the fields do not fit each other (also part of from_json).
     Result<> check() const;
 };
-
-/// Fresh parameters have torch's default initial values. One thread.
-class UNet2DImpl final : public torch::nn::Module {
-public:
-    /// `config.check()` must hold.
-    explicit UNet2DImpl(const UNet2DConfig& config);
-    ~UNet2DImpl() override;
-
-    /// sample: [N, C, H, W], H and W multiples of 2^(levels - 1), timestep: [N] float  ->
-    /// [N, Cout, H, W]
-    at::Tensor forward(const at::Tensor& sample, const at::Tensor& timestep);
-
-    /// Borrowed; null detaches.
-    void set_tap(Tap* tap);
-    const UNet2DConfig& config() const noexcept { return config_; }
-
-private:
-    UNet2DConfig config_;
-    Conv conv_in_{nullptr}, conv_out_{nullptr};
-    TimeEmbedding time_embedding_{nullptr};
-    GroupNorm norm_out_{nullptr};
-    std::vector<std::shared_ptr<DownStageImpl>> down_;
-    std::shared_ptr<MidStageImpl> mid_;
-    std::vector<std::shared_ptr<UpStageImpl>> up_;
-};
-TORCH_MODULE(UNet2D);
 
 } // namespace velamen::nn
