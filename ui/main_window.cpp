@@ -36,8 +36,12 @@ bool isThere(const std::filesystem::path& path)
     return std::filesystem::exists(path, ignored);
 }
 
+/// A folder in diffusers' layout, or a file of weights.
 bool isCheckpoint(const std::filesystem::path& folder)
 {
+    const auto ending = folder.extension();
+    for (const char* one : {".safetensors", ".ckpt", ".pt", ".pth"})
+        if (ending == one) return true;
     return isThere(folder / "velamen.json") || isThere(folder / "model_index.json")
         || isThere(folder / "unet" / "config.json");
 }

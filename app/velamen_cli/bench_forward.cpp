@@ -3,6 +3,7 @@
 #include "app/velamen_cli/bench_forward.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include <ATen/ATen.h>
@@ -79,8 +80,19 @@ Result<io::Json> benchOpen(const std::filesystem::path& checkpoint)
             failed = velamen::fail(component.error());
             return;
         }
-        if (const auto unet = checkpoint::load_unet(*component); !unet)
+        const auto unet = checkpoint::load_unet(*component);
+        if (!unet) {
             failed = velamen::fail(unet.error());
+            return;
+        }
+        double sum = 0.0; // of one value a page, so that all of it is there
+        for (const at::Tensor& parameter : (*unet)->parameters()) {
+            const float* values = parameter.const_data_ptr<float>();
+            for (std::int64_t i = 0; i < parameter.numel(); i += 1024)
+                sum += static_cast<double>(values[i]);
+        }
+        if (std::isnan(sum))
+            failed = velamen::fail(ErrorCode::Corrupt, "the UNet holds values that are not finite");
     });
     VELAMEN_TRY(std::move(failed));
     return answer(seconds);

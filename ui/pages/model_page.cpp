@@ -42,14 +42,17 @@ ModelPage::ModelPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
 {
     setObjectName(QStringLiteral("page.model"));
     addAction(new ZoneBadge(ZoneBadge::Public, {}, this));
-    folder_ = makeButton(ButtonRole::Plain, tr("Choose checkpoint…"),
-                         QStringLiteral("model.folder"), this);
+    file_ = makeButton(ButtonRole::Plain, tr("Choose file…"), QStringLiteral("model.file"), this);
+    addAction(file_);
+    folder_ =
+        makeButton(ButtonRole::Plain, tr("Choose folder…"), QStringLiteral("model.folder"), this);
     addAction(folder_);
     stack_ = new QStackedWidget(this);
     stack_->addWidget(makeEmpty());
     stack_->addWidget(makeContent());
     body()->addWidget(stack_, 1);
     connect(folder_, &QPushButton::clicked, this, &ModelPage::chooseFolder);
+    connect(file_, &QPushButton::clicked, this, &ModelPage::chooseFile);
     connect(&studio_, &Studio::projectChanged, this, &ModelPage::refresh);
     connect(&studio_, &Studio::modelChanged, this, &ModelPage::refresh);
     connect(&studio_, &Studio::runStateChanged, this, &ModelPage::refresh);
@@ -141,6 +144,9 @@ QWidget* ModelPage::makeContent()
     components_->setVerticalScrollBarPolicy(Qt::ScrollBarAsNeeded);
     parts->body()->addWidget(components_);
     right->addWidget(parts);
+    notes_ = makeText(TextRole::Note, {}, parts);
+    notes_->setObjectName(QStringLiteral("model.notes"));
+    parts->body()->addWidget(notes_);
     problems_ = new Notice(content);
     problems_->setObjectName(QStringLiteral("model.problems"));
     right->addWidget(problems_);
@@ -167,13 +173,23 @@ void ModelPage::chooseFolder()
     if (!folder.isEmpty()) studio_.chooseCheckpoint(toPath(folder));
 }
 
+void ModelPage::chooseFile()
+{
+    const QString file = dialogs_.files.openFile(
+        this, tr("Checkpoint file"), pathText(studio_.checkpoint().parent_path()),
+        tr("Checkpoints (*.safetensors *.ckpt *.pt *.pth)"));
+    if (!file.isEmpty()) studio_.chooseCheckpoint(toPath(file));
+}
+
 void ModelPage::refresh()
 {
     const bool hasProject = studio_.hasProject();
     const QString whyNot = !hasProject ? tr("Create or open a project on the Start page first.")
         : studio_.isRunActive()        ? tr("A run is in progress; it goes on with this model.")
                                        : QString();
-    setEnabledWithReason(folder_, whyNot.isEmpty(), whyNot);
+    setEnabledWithReason(folder_, whyNot.isEmpty(), whyNot, tr("A folder in diffusers' layout"));
+    setEnabledWithReason(file_, whyNot.isEmpty(), whyNot,
+                         tr("One file of a Stable Diffusion or latent diffusion model"));
     const bool isChosen = !studio_.checkpoint().empty();
     setButtonRole(folder_, isChosen ? ButtonRole::Plain : ButtonRole::Primary);
     const auto& inspection = studio_.inspection();
@@ -182,12 +198,13 @@ void ModelPage::refresh()
                              : tr("The public model that the private images will fine-tune"));
         emptyTitle_->setText(!hasProject    ? tr("No project is open")
                                  : isChosen ? tr("No checkpoint could be read there yet")
-                                            : tr("Drop a checkpoint folder here"));
+                                            : tr("Drop a checkpoint here, a folder or a file"));
         emptyNote_->setText(
             !hasProject
                 ? tr("Create one, open one or try the demo on the Start page.")
-                : tr("A latent diffusion model in diffusers' layout: a folder with unet, vae and "
-                     "class_embedder, safetensors files inside."));
+                : tr("A latent diffusion model: a folder in diffusers' layout (unet, vae and a "
+                     "text_encoder or class_embedder inside), or one .safetensors or .ckpt file "
+                     "with all of them."));
         stack_->setCurrentIndex(Empty);
         return;
     }
@@ -224,6 +241,11 @@ void ModelPage::showComponents(const checkpoint::Inspection& inspection)
         components_->horizontalHeaderItem(column)->setTextAlignment(Qt::AlignRight
                                                                     | Qt::AlignVCenter);
     components_->setFixedHeight(34 + 28 * std::clamp(row, 1, 5));
+    QStringList notes;
+    for (const std::string& note : inspection.notes)
+        notes << QString::fromStdString(note);
+    notes_->setText(notes.join(QStringLiteral(" · ")));
+    notes_->setVisible(!notes.isEmpty());
     if (inspection.problems.empty()) {
         problems_->clear();
         return;

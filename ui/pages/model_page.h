@@ -33,6 +33,7 @@ private:
     QWidget* makeEmpty();
     QWidget* makeContent();
     void chooseFolder();
+    void chooseFile();
     void refresh();
     void showComponents(const checkpoint::Inspection& inspection);
     void showBlocks(const checkpoint::Inspection& inspection);
@@ -40,7 +41,7 @@ private:
 
     Studio& studio_;
     Dialogs& dialogs_;
-    QPushButton* folder_;
+    QPushButton *folder_, *file_;
     QStackedWidget* stack_;
     QLabel* emptyTitle_ = nullptr;
     QLabel* emptyNote_ = nullptr;
@@ -53,6 +54,7 @@ private:
     QGridLayout* blockGrid_ = nullptr;
     FactsTable* origin_ = nullptr;
     Notice* provenance_ = nullptr;
+    QLabel* notes_ = nullptr;
     Notice* problems_ = nullptr;
 };
 
