@@ -29,6 +29,8 @@ void addSamplingOptions(CLI::App& command, SamplingOptions& o)
     command.add_option("--guidance-rescale", o.rescale, "Guidance rescale phi, 0: off")
         ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
+    command.add_option("--size", o.imageSize, "Side of an image (default: the checkpoint's own)")
+        ->check(CLI::Range(8, 4096));
     command.add_option("--steps", o.steps, "Sampler steps")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
@@ -102,6 +104,7 @@ Result<std::vector<release::ReleaseImage>> drawImages(const std::filesystem::pat
     request.prompts = o.prompts;
     request.negative = o.negative;
     request.guidance_rescale = o.rescale;
+    request.image_size = o.imageSize;
     request.seed = o.seed;
     request.guidance = o.guidance;
     request.steps = o.steps;

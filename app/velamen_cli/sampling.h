@@ -22,6 +22,7 @@ struct SamplingOptions {
     std::uint64_t seed = 0;
     double guidance = 0.3;
     double rescale = 0.0;
+    std::int64_t imageSize = 0;
     int steps = 20;
     double eta = 0.0;
     std::string sampler = "ddim";

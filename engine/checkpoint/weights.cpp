@@ -12,11 +12,13 @@
 #include <ATen/core/grad_mode.h>
 
 #include "engine/checkpoint/complaint.h"
+#include "engine/io/mapped_file.h"
 #include "engine/io/safetensors.h"
 #include "engine/nn/autoencoder/any_config.h"
 #include "engine/nn/conditioner/any_config.h"
 #include "engine/nn/layers/initial_values.h"
 #include "engine/nn/unet/any_config.h"
+#include "engine/nn/unet/shapes.h"
 #include "engine/tensor/convert.h"
 
 namespace velamen::checkpoint {
@@ -78,8 +80,11 @@ at::Tensor in_place(const StoredTensors& tensors, const StoredTensor& stored)
     if (stored.dtype != DType::F32) return {};
     const std::shared_ptr<std::byte> own = tensors.own(stored);
     if (!own || reinterpret_cast<std::uintptr_t>(own.get()) % alignof(float) != 0) return {};
-    return at::from_blob(
-        own.get(), stored.shape, [own](void*) {}, at::kFloat);
+    // A convolution lays its weights out anew and drops these.
+    const std::size_t size =
+        static_cast<std::size_t>(nn::element_count(stored.shape)) * sizeof(float);
+    const auto drop = [own, size](void*) { io::forget_pages(own.get(), size); };
+    return at::from_blob(own.get(), stored.shape, drop, at::kFloat);
 }
 
 Result<> finish(torch::nn::Module& module, const Component& component)

@@ -37,6 +37,7 @@ public:
     Result<> run(const GenerationRequest& request, std::stop_token stop,
                  const ImageReceiver& receive, const GenerationProgress& progress) noexcept override
     try {
+        if (request.image_size > 0) VELAMEN_TRY(checkpoint_.set_image_size(request.image_size));
         VELAMEN_ASSIGN(const LatentScale scale, LatentScale::of(checkpoint_));
         std::optional<PromptContexts> prompts;
         if (!request.prompts.empty()) {

@@ -37,6 +37,7 @@ struct GenerationRequest {
     double guidance =
         0.3; ///< w: v_cond + w (v_cond - v_null); 0: off. Elsewhere 1 + w is the scale
     double guidance_rescale = 0.0; ///< phi of prompt.h, 0..1; 0: off
+    std::int64_t image_size = 0;   ///< side in pixels, from now on; 0: as it is
     int steps = 20;
     double eta = 0.0; ///< DDIM only, 0..1
     SamplerKind sampler = SamplerKind::Ddim;

@@ -3,6 +3,7 @@
 #include "engine/io/mapped_file.h"
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
@@ -49,6 +50,14 @@ std::shared_ptr<std::byte> MappedFile::copy_on_write() const
     void* data = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor_, 0);
     if (data == MAP_FAILED) return nullptr;
     return {static_cast<std::byte*>(data), [size = size_](std::byte* at) { ::munmap(at, size); }};
+}
+
+void forget_pages(std::byte* data, std::size_t size) noexcept
+{
+    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const auto first = (reinterpret_cast<std::uintptr_t>(data) + page - 1) / page * page;
+    const auto end = (reinterpret_cast<std::uintptr_t>(data) + size) / page * page;
+    if (first < end) ::madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept

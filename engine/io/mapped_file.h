@@ -41,4 +41,8 @@ private:
     int descriptor_ = -1;
 };
 
+/// Gives back the memory of whole pages inside [data, data + size) of a copy_on_write(): what was
+/// written there is lost, and reading it again reads the file.
+void forget_pages(std::byte* data, std::size_t size) noexcept;
+
 } // namespace velamen::io

@@ -116,6 +116,10 @@ public:
     QString whyCannotGenerate() const; ///< empty when generate() is possible
     /// Names of the classes that can be drawn: the public list of the run.
     QStringList classNames() const;
+    /// Whether the model understands sentences in place of classes.
+    bool takesPrompts() const;
+    /// What an image of the last request shows: its prompt or its class.
+    QString subjectOf(const generate::GeneratedImage& image) const;
     bool isGenerating() const;
     void generate(const generate::GenerationRequest& request);
     void cancelGeneration();
@@ -159,6 +163,7 @@ Q_SIGNALS:
     void commandAnswered(const QString& command, bool isAccepted, const QString& reason);
     void generationProgressed(double done, double total);
     void generatedChanged();
+    void generationNoted(const QStringList& notes);
     void generationFinished();
     void releaseChanged();
     void ledgerChanged();

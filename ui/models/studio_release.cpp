@@ -2,6 +2,8 @@
 //
 // Sampling from the tuned model, writing and checking releases, and the view of the ledger.
 
+#include <algorithm>
+
 #include "ui/models/studio_state.h"
 
 namespace velamen::ui {
@@ -24,6 +26,22 @@ QStringList Studio::classNames() const
     for (const auto& name : classes)
         names.append(QString::fromStdString(name));
     return names;
+}
+
+bool Studio::takesPrompts() const
+{
+    const auto& model = state_->inspection;
+    return model && std::ranges::any_of(model->components, [](const auto& one) {
+               return one.name == "text_encoder" || one.name == "bert";
+           });
+}
+
+QString Studio::subjectOf(const generate::GeneratedImage& image) const
+{
+    const auto index = static_cast<std::size_t>(image.class_index);
+    const auto& prompts = state_->generationRequest.prompts;
+    if (index < prompts.size()) return QString::fromStdString(prompts[index]);
+    return classNames().value(image.class_index, QString::number(image.class_index));
 }
 
 QString Studio::whyCannotGenerate() const
@@ -57,6 +75,13 @@ void Studio::generate(const generate::GenerationRequest& request)
                 });
         connect(s.generator.get(), &GenerationWorker::progressed, this,
                 &Studio::generationProgressed);
+        connect(s.generator.get(), &GenerationWorker::noted, this,
+                [this](const std::vector<std::string>& notes) {
+                    QStringList texts;
+                    for (const std::string& note : notes)
+                        texts << QString::fromStdString(note);
+                    Q_EMIT generationNoted(texts);
+                });
         connect(s.generator.get(), &GenerationWorker::finished, this,
                 [this] { state_->onGenerationEnd(std::nullopt); });
         connect(s.generator.get(), &GenerationWorker::failed, this,
@@ -112,12 +137,10 @@ QString Studio::whyCannotRelease() const
 
 std::vector<release::ReleaseImage> Studio::State::releaseImages() const
 {
-    const QStringList names = owner.classNames();
     std::vector<release::ReleaseImage> images;
     images.reserve(generated.size());
     for (const auto& one : generated) {
-        const QString name = names.value(one.class_index, QString::number(one.class_index));
-        images.push_back({name.toStdString(), one.seed, generationRequest.guidance,
+        images.push_back({owner.subjectOf(one).toStdString(), one.seed, generationRequest.guidance,
                           generationRequest.steps,
                           std::string(generate::name_of(generationRequest.sampler)), one.image});
     }

@@ -58,6 +58,15 @@ QString samplerName(generate::SamplerKind kind)
     return QStringLiteral("Euler ancestral");
 }
 
+/// A prompt or class as part of a file's name.
+QString fileStem(const QString& subject)
+{
+    QString stem = subject.left(40);
+    for (QChar& c : stem)
+        if (!c.isLetterOrNumber()) c = QLatin1Char('_');
+    return stem;
+}
+
 } // namespace
 
 SamplePage::SamplePage(Studio& studio, Dialogs& dialogs, QWidget* parent)
@@ -78,6 +87,11 @@ SamplePage::SamplePage(Studio& studio, Dialogs& dialogs, QWidget* parent)
     connect(&studio_, &Studio::projectChanged, this, &SamplePage::showSettings);
     connect(&studio_, &Studio::generatedChanged, this, &SamplePage::showImages);
     connect(&studio_, &Studio::generationProgressed, this, &SamplePage::showProgress);
+    connect(&studio_, &Studio::modelChanged, this, &SamplePage::showPrompt);
+    connect(&studio_, &Studio::generationNoted, this, [this](const QStringList& notes) {
+        notice()->setContent(Notice::Caution, tr("The prompt was cut"),
+                             notes.join(QLatin1Char('\n')));
+    });
     connect(&studio_, &Studio::generationFinished, this, [this] {
         showState();
         showImages();
@@ -119,11 +133,21 @@ QWidget* SamplePage::makeSettings()
         form->addWidget(label, at, 0);
         form->addWidget(field, at, 1, 1, extra ? 1 : 2);
         if (extra) form->addWidget(extra, at, 2);
+        return label;
     };
 
     class_ = new QComboBox(card);
     class_->setObjectName(QStringLiteral("sample.class"));
     addRow(tr("Class"), class_);
+    prompt_ = new QLineEdit(card);
+    prompt_->setObjectName(QStringLiteral("sample.prompt"));
+    prompt_->setPlaceholderText(tr("a sentence in place of the class"));
+    prompt_->setToolTip(tr("(word:1.3) weighs a word, [word] takes weight from it"));
+    negative_ = new QLineEdit(card);
+    negative_->setObjectName(QStringLiteral("sample.negative"));
+    negative_->setPlaceholderText(tr("what to keep away from"));
+    promptRows_ = {prompt_, addRow(tr("Prompt"), prompt_), negative_, addRow(tr("Not"), negative_)};
+    connect(prompt_, &QLineEdit::textChanged, this, &SamplePage::showPrompt);
     count_ = new QSpinBox(card);
     count_->setObjectName(QStringLiteral("sample.count"));
     count_->setRange(1, 20'000);
@@ -235,11 +259,6 @@ QWidget* SamplePage::makeDetails()
     return card;
 }
 
-QString SamplePage::className(int classIndex) const
-{
-    return studio_.classNames().value(classIndex, QString::number(classIndex));
-}
-
 void SamplePage::showClasses()
 {
     QStringList wanted{tr("All, in turn")};
@@ -247,9 +266,21 @@ void SamplePage::showClasses()
     QStringList present;
     for (int i = 0; i < class_->count(); ++i)
         present << class_->itemText(i);
+    showPrompt();
     if (wanted == present) return;
     class_->clear();
     class_->addItems(wanted);
+}
+
+void SamplePage::showPrompt()
+{
+    const bool takesPrompts = studio_.takesPrompts();
+    for (QWidget* part : promptRows_)
+        part->setVisible(takesPrompts);
+    const bool hasPrompt = takesPrompts && !prompt_->text().trimmed().isEmpty();
+    setEnabledWithReason(class_, !hasPrompt, tr("The prompt says what to draw."));
+    setEnabledWithReason(negative_, hasPrompt, tr("It goes with a prompt."),
+                         tr("Guidance leads away from it"));
 }
 
 void SamplePage::showSettings()
@@ -314,7 +345,7 @@ void SamplePage::showImages()
     }
     for (; shown_ < images.size(); ++shown_) {
         const auto& one = images[shown_];
-        grid_->addToFlow(toQImage(one.image), className(one.class_index));
+        grid_->addToFlow(toQImage(one.image), studio_.subjectOf(one));
     }
     countText_->setText(images.empty()
                             ? QString()
@@ -358,8 +389,9 @@ void SamplePage::showDetails(int index)
     const int times = std::max(1, kLargeSide / std::max(1, picture.width()));
     large_->setPixmap(QPixmap::fromImage(
         picture.scaled(picture.width() * times, picture.height() * times, Qt::KeepAspectRatio)));
-    large_->setAccessibleName(tr("Generated image of class %1").arg(className(one.class_index)));
-    facts_->setFact(QStringLiteral("class"), tr("class"), className(one.class_index));
+    large_->setAccessibleName(tr("Generated image of %1").arg(studio_.subjectOf(one)));
+    facts_->setFact(QStringLiteral("class"), request.prompts.empty() ? tr("class") : tr("prompt"),
+                    studio_.subjectOf(one));
     facts_->setFact(QStringLiteral("seed"), tr("seed"), QString::number(one.seed));
     facts_->setFact(QStringLiteral("guidance"), tr("guidance"),
                     QLocale().toString(request.guidance, 'f', 1));
@@ -375,8 +407,15 @@ void SamplePage::generate()
     const int count = count_->value();
     const int classes = static_cast<int>(studio_.classNames().size());
     const int chosen = class_->currentIndex() - 1; // -1: all
-    for (int i = 0; i < count; ++i)
-        request.classes.push_back(chosen >= 0 ? chosen : classes > 0 ? i % classes : 0);
+    const std::string prompt = prompt_->text().trimmed().toStdString();
+    if (studio_.takesPrompts() && !prompt.empty()) {
+        request.prompts = {prompt};
+        request.negative = negative_->text().trimmed().toStdString();
+        request.classes.assign(static_cast<std::size_t>(count), 0);
+    } else {
+        for (int i = 0; i < count; ++i)
+            request.classes.push_back(chosen >= 0 ? chosen : classes > 0 ? i % classes : 0);
+    }
     request.seed = seed_->text().toULongLong();
     request.guidance = guidance_->value();
     request.steps = steps_->value();
@@ -393,8 +432,9 @@ void SamplePage::generate()
 std::string SamplePage::parametersOf(const generate::GeneratedImage& image) const
 {
     const auto& request = studio_.generationRequest();
-    return tr("class %1, seed %2, guidance %3, steps %4, sampler %5")
-        .arg(className(image.class_index))
+    return tr("%1 %2, seed %3, guidance %4, steps %5, sampler %6")
+        .arg(request.prompts.empty() ? tr("class") : tr("prompt"))
+        .arg(studio_.subjectOf(image))
         .arg(image.seed)
         .arg(request.guidance)
         .arg(request.steps)
@@ -409,7 +449,7 @@ void SamplePage::saveSelected()
     const auto& one = studio_.generated()[static_cast<std::size_t>(index)];
     const QString file = dialogs_.files.saveFile(
         this, tr("Save this image"),
-        QStringLiteral("%1-%2.png").arg(className(one.class_index)).arg(one.seed),
+        QStringLiteral("%1-%2.png").arg(fileStem(studio_.subjectOf(one))).arg(one.seed),
         tr("Picture (*.png)"));
     if (file.isEmpty()) return;
     PngMark mark{.parameters = parametersOf(one)};
@@ -443,7 +483,9 @@ void SamplePage::saveGrid()
         mark.delta = plan->privacy.delta;
     }
     const int classes = std::max(1, static_cast<int>(studio_.classNames().size()));
-    const int columns = class_->currentIndex() == 0
+    const bool isInTurn =
+        class_->currentIndex() == 0 && studio_.generationRequest().prompts.empty();
+    const int columns = isInTurn
         ? classes
         : std::max(1, static_cast<int>(std::ceil(std::sqrt(static_cast<double>(images.size())))));
     saving_.start<void>(
@@ -467,7 +509,9 @@ void SamplePage::reuseSettings()
     const int index = grid_->selected();
     if (index < 0 || static_cast<std::size_t>(index) >= studio_.generated().size()) return;
     const auto& one = studio_.generated()[static_cast<std::size_t>(index)];
-    class_->setCurrentIndex(one.class_index + 1);
+    const auto& prompts = studio_.generationRequest().prompts;
+    prompt_->setText(prompts.empty() ? QString() : studio_.subjectOf(one));
+    if (prompts.empty()) class_->setCurrentIndex(one.class_index + 1);
     seed_->setText(QString::number(one.seed));
 }
 

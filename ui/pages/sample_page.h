@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include <vector>
+
 #include <QElapsedTimer>
 
 #include "ui/models/studio.h"
@@ -39,6 +41,7 @@ private:
     void makeActions();
 
     void showClasses();
+    void showPrompt();
     void showSettings();
     void showState();
     void showSampler();
@@ -50,7 +53,6 @@ private:
     void saveGrid();
     void saveSelected();
     void reuseSettings();
-    QString className(int classIndex) const;
     std::string parametersOf(const generate::GeneratedImage& image) const;
 
     Studio& studio_;
@@ -60,6 +62,8 @@ private:
     QPushButton* generate_ = nullptr;
     QPushButton* cancel_ = nullptr;
     QComboBox* class_ = nullptr;
+    QLineEdit *prompt_ = nullptr, *negative_ = nullptr;
+    std::vector<QWidget*> promptRows_; ///< shown where the model takes prompts
     QSpinBox* count_ = nullptr;
     QLineEdit* seed_ = nullptr;
     QDoubleSpinBox* guidance_ = nullptr;

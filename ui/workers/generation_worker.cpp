@@ -53,6 +53,13 @@ Result<> GenerationWorker::run(const generate::GenerationRequest& request,
         if (!session_) {
             VELAMEN_ASSIGN(session_, maker_());
         }
+        if (!request.prompts.empty()) {
+            std::vector<std::string> prompts = request.prompts;
+            prompts.push_back(request.negative);
+            VELAMEN_ASSIGN(auto notes, session_->prompt_notes(prompts));
+            const std::lock_guard lock(mutex_);
+            reports_.notes = std::move(notes);
+        }
         const auto receive = [this](const generate::GeneratedImage& image) {
             {
                 const std::lock_guard lock(mutex_);
@@ -95,6 +102,8 @@ void GenerationWorker::flush()
         reports = std::exchange(reports_, Reports{});
     }
     const QPointer<GenerationWorker> self(this); // receivers may delete the worker
+    if (!reports.notes.empty()) Q_EMIT noted(reports.notes);
+    if (!self) return;
     if (!reports.images.empty()) Q_EMIT generated(reports.images);
     if (self && reports.progress)
         Q_EMIT progressed(reports.progress->first, reports.progress->second);

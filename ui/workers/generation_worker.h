@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -42,6 +43,8 @@ public:
 Q_SIGNALS:
     void progressed(double done, double total);
     void generated(const std::vector<velamen::generate::GeneratedImage>& images);
+    /// Sentences about prompts that are too long, before the first image.
+    void noted(const std::vector<std::string>& notes);
     void finished();
     void failed(const velamen::Error& error);
 
@@ -49,6 +52,7 @@ private:
     struct Reports {
         std::optional<std::pair<double, double>> progress;
         std::vector<generate::GeneratedImage> images;
+        std::vector<std::string> notes;
         std::optional<Result<>> outcome;
     };
 
