@@ -18,8 +18,8 @@ namespace velamen::app {
 /// repeats after one that is not counted}.
 Result<io::Json> benchForward(const std::string& config, const std::string& precision);
 
-/// The UNet of a checkpoint from disk to modules that are ready to run, one value of each page
-/// looked at: {"seconds"}.
-Result<io::Json> benchOpen(const std::filesystem::path& checkpoint);
+/// The UNet of a checkpoint from disk to modules that are ready to run, with `touch` one value
+/// of each page looked at: {"seconds"}.
+Result<io::Json> benchOpen(const std::filesystem::path& checkpoint, bool touch);
 
 } // namespace velamen::app

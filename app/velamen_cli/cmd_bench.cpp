@@ -99,6 +99,7 @@ void addBench(CLI::App& app, Context& context)
         std::int64_t parameters = 267'000'000;
         std::string work = "cifar-ddim";
         std::filesystem::path checkpoint;
+        bool touch = false;
     };
     auto o = std::make_shared<Options>();
     CLI::App* bench = app.add_subcommand("bench", "Benchmarks as ratios");
@@ -133,8 +134,10 @@ void addBench(CLI::App& app, Context& context)
     });
     CLI::App* open = bench->add_subcommand("open", "A checkpoint's UNet from disk to modules");
     open->add_option("checkpoint", o->checkpoint, "Checkpoint folder or file")->required();
-    open->callback(
-        [o, &context] { context.exitCode = runSeconds(benchOpen(o->checkpoint), context); });
+    open->add_flag("--touch", o->touch, "Look at one value of each page");
+    open->callback([o, &context] {
+        context.exitCode = runSeconds(benchOpen(o->checkpoint, o->touch), context);
+    });
     optimiser->callback([o, &context] { context.exitCode = runOptimiser(o->parameters, context); });
     accountant->callback([o, &context] { context.exitCode = runAccountant(o->python, context); });
     step->callback(

@@ -54,6 +54,14 @@ struct Checkpoint::State {
     {
         return dynamic_cast<nn::TextConditioner*>(conditioner.get());
     }
+    /// Reads all weights.
+    Result<> check() const
+    {
+        VELAMEN_TRY(check_values(*unet, source.unet->name));
+        VELAMEN_TRY(check_values(*autoencoder, source.autoencoder->name));
+        const torch::nn::Module* const rest = conditioner_weights();
+        return rest == nullptr ? Result<>() : check_values(*rest, source.conditioner->name);
+    }
     /// The module whose parameters are the conditioner's; null without one.
     torch::nn::Module* conditioner_weights() const
     {
@@ -227,10 +235,7 @@ Result<std::unique_ptr<Checkpoint>> Checkpoint::load(const fs::path& folder,
                                                    .schedule = std::move(schedule),
                                                    .public_classes = names,
                                                    .public_table = {}});
-        VELAMEN_TRY(check_values(*state->unet, "unet"));
-        VELAMEN_TRY(check_values(*state->autoencoder, state->source.autoencoder->name));
-        if (const auto* weights = state->conditioner_weights())
-            VELAMEN_TRY(check_values(*weights, state->source.conditioner->name));
+        if (!options.are_values_known) VELAMEN_TRY(state->check());
         if (const auto* table = state->table())
             state->public_table = table->parameters().front().detach().clone();
         return std::unique_ptr<Checkpoint>(new Checkpoint(std::move(state)));

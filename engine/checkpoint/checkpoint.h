@@ -59,6 +59,7 @@ struct OpenOptions {
     std::vector<double> betas;         ///< first and last of the noise schedule; empty: as known
     std::string prediction;            ///< "eps", "v", "sample" or empty: as known
     std::int64_t text_heads = 0;       ///< of the text encoder; 0: as known
+    bool are_values_known = false;     ///< finite, by an earlier load(): none of them is read now
     std::filesystem::path autoencoder; ///< a checkpoint to take it from in place of its own
 };
 

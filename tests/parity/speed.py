@@ -2,18 +2,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Velamen against diffusers on the CPU, fp32: sampling, one forward and opening a checkpoint.
 
-usage: speed.py VELAMEN-CLI [--checkpoint FOLDER] [--works cifar-ddim,sd256,open] [--sides velamen,diffusers]
+usage: speed.py VELAMEN-CLI [--checkpoint FOLDER] [--works cifar-ddim,sd256,open,open-touched] [--sides velamen,diffusers]
                 [--rounds 3] [--threads N] [--json]
 
 cifar-ddim   DDIM, 20 steps, 8 images, the CIFAR UNet (90.3 M parameters), one token of context
 sd256        one forward of the SD-1.5 UNet: latents 32 x 32, 77 tokens, batch 1
 open         the UNet of a checkpoint folder from disk to a module ready to run (--checkpoint; make_twin.py sd1
              --dtype f32 has the size of SD 1.5); diffusers with low_cpu_mem_usage
+open-touched the same with one value of every page looked at: both map the file, and what is left is the kernel's work
 
 Sides alternate, every measurement is a process of its own, and the minimum over all rounds is taken: single rounds on
 a shared machine mean little, and only ratios of one run count. Files are read once before, so that both find them in
-the page cache. "open" is timed to the last byte: diffusers may map files, so every page is touched within the time.
-Needs torch, diffusers and accelerate."""
+the page cache. Needs torch, diffusers and accelerate."""
 import argparse
 import json
 import os
@@ -41,8 +41,8 @@ def velamen_forward(cli, config):
     return [cli, "--json", "bench", "forward", "--config", config]
 
 
-def velamen_open(cli, checkpoint):
-    return [cli, "--json", "bench", "open", str(checkpoint)]
+def velamen_open(cli, checkpoint, touch):
+    return [cli, "--json", "bench", "open", str(checkpoint), *(["--touch"] if touch else [])]
 
 
 def random_unet(config):
@@ -82,14 +82,14 @@ def diffusers_forward():
     return min(timed(lambda: unet(x, 500, context)) for _ in range(3))
 
 
-def diffusers_open(checkpoint):
+def diffusers_open(checkpoint, touch):
     import torch
     from diffusers import UNet2DConditionModel
 
     def work():
         unet = UNet2DConditionModel.from_pretrained(pathlib.Path(checkpoint) / "unet", dtype=torch.float32,
                                                     low_cpu_mem_usage=True)
-        for parameter in unet.parameters():
+        for parameter in unet.parameters() if touch else ():
             parameter.detach().view(-1)[::1024].sum()  # one value a page
     return timed(work)
 
@@ -101,7 +101,8 @@ def worker(work, checkpoint):
     components.quiet()
     with torch.no_grad():
         seconds = {"cifar-ddim": diffusers_ddim, "sd256": diffusers_forward,
-                   "open": lambda: diffusers_open(checkpoint)}[work]()
+                   "open": lambda: diffusers_open(checkpoint, False),
+                   "open-touched": lambda: diffusers_open(checkpoint, True)}[work]()
     print(json.dumps({"seconds": seconds, "threads": torch.get_num_threads()}))
 
 
@@ -111,7 +112,7 @@ def measure(side, work, a):
         command = [sys.executable, __file__, "worker", "--worker", work]
         command += ["--checkpoint", str(a.checkpoint)] if a.checkpoint else []
     else:
-        command = velamen_open(a.cli, a.checkpoint) if work == "open" else velamen_forward(a.cli, work)
+        command = velamen_open(a.cli, a.checkpoint, work != "open") if work.startswith("open") else velamen_forward(a.cli, work)
     environment = os.environ | {"OMP_NUM_THREADS": str(a.threads), "MKL_NUM_THREADS": str(a.threads)}
     try:
         run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -135,7 +136,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cli", nargs="?", default="velamen-cli")
     parser.add_argument("--checkpoint", type=pathlib.Path)
-    parser.add_argument("--works", default="cifar-ddim,sd256,open")
+    parser.add_argument("--works", default="cifar-ddim,sd256,open,open-touched")
     parser.add_argument("--sides", default="velamen,diffusers")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -146,13 +147,13 @@ def main():
         worker(a.worker, a.checkpoint)
         return
     works = a.works.split(",")
-    if "open" in works and a.checkpoint is None:
+    if a.checkpoint is None and any(work.startswith("open") for work in works):
         print("open left out: name a --checkpoint", file=sys.stderr)
-        works.remove("open")
+        works = [work for work in works if not work.startswith("open")]
     results = {}
     for work in works:
         best, sides = {}, a.sides.split(",")
-        if work == "open":
+        if work.startswith("open"):
             read_once(a.checkpoint)
         for _ in range(a.rounds):
             for side in list(sides):

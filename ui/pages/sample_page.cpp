@@ -141,12 +141,12 @@ QWidget* SamplePage::makeSettings()
     addRow(tr("Class"), class_);
     prompt_ = new QLineEdit(card);
     prompt_->setObjectName(QStringLiteral("sample.prompt"));
-    prompt_->setPlaceholderText(tr("a sentence in place of the class"));
+    prompt_->setPlaceholderText(tr("instead of the class"));
     prompt_->setToolTip(tr("(word:1.3) weighs a word, [word] takes weight from it"));
     negative_ = new QLineEdit(card);
     negative_->setObjectName(QStringLiteral("sample.negative"));
-    negative_->setPlaceholderText(tr("what to keep away from"));
-    promptRows_ = {prompt_, addRow(tr("Prompt"), prompt_), negative_, addRow(tr("Not"), negative_)};
+    negative_->setPlaceholderText(tr("to keep away from"));
+    promptRows_ = {prompt_, addRow(tr("Prompt"), prompt_), negative_, addRow(tr("Negative"), negative_)};
     connect(prompt_, &QLineEdit::textChanged, this, &SamplePage::showPrompt);
     count_ = new QSpinBox(card);
     count_->setObjectName(QStringLiteral("sample.count"));

@@ -8,6 +8,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "engine/checkpoint/blocks.h"
 #include "engine/checkpoint/tensors.h"
 #include "engine/core/assert.h"
 #include "engine/train/private/private_model.h"
@@ -24,7 +25,8 @@ constexpr std::size_t kMostClasses = 12;
 Result<std::unique_ptr<Preview>> Preview::create(const TrainingPlan& plan)
 {
     std::unique_ptr<Preview> preview(new Preview);
-    VELAMEN_ASSIGN(preview->checkpoint_, checkpoint::Checkpoint::load(plan.checkpoint));
+    VELAMEN_ASSIGN(preview->checkpoint_,
+                   checkpoint::Checkpoint::load(plan.checkpoint, {.are_values_known = true}));
     VELAMEN_TRY(prepare(*preview->checkpoint_, plan));
     VELAMEN_ASSIGN(const auto selection, checkpoint::Selection::parse(plan.selection));
     if (selection.is_lora()) {
@@ -47,7 +49,14 @@ void Preview::set_weights(const dpsgd::NamedTensors& averaged)
         const auto at = std::find_if(own.begin(), own.end(),
                                      [&](const auto& pair) { return pair.first == name; });
         VELAMEN_ASSERT(at != own.end());
-        at->second.copy_(value);
+        // The UNet's are used where they are; of others a copy tells the conditioner that they
+        // changed.
+        const bool is_shared = name.starts_with(checkpoint::kUNetPrefix)
+            && value.scalar_type() == at->second.scalar_type() && value.is_contiguous();
+        if (is_shared)
+            at->second.set_data(value.detach());
+        else
+            at->second.copy_(value);
     }
 }
 

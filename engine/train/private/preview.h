@@ -24,7 +24,8 @@ class Preview {
 public:
     static Result<std::unique_ptr<Preview>> create(const TrainingPlan& plan);
 
-    /// Takes over the averaged weights (by name); low-rank factors are folded into the weights that
+    /// Takes over the averaged weights (by name), to be called before each use: those of the UNet
+    /// are borrowed until the next call; low-rank factors are folded into the weights that
     /// they stand beside.
     void set_weights(const dpsgd::NamedTensors& averaged);
     /// One image a class with the plan's preview seed.
