@@ -146,7 +146,8 @@ QWidget* SamplePage::makeSettings()
     negative_ = new QLineEdit(card);
     negative_->setObjectName(QStringLiteral("sample.negative"));
     negative_->setPlaceholderText(tr("to keep away from"));
-    promptRows_ = {prompt_, addRow(tr("Prompt"), prompt_), negative_, addRow(tr("Negative"), negative_)};
+    promptRows_ = {prompt_, addRow(tr("Prompt"), prompt_), negative_,
+                   addRow(tr("Negative"), negative_)};
     connect(prompt_, &QLineEdit::textChanged, this, &SamplePage::showPrompt);
     count_ = new QSpinBox(card);
     count_->setObjectName(QStringLiteral("sample.count"));
