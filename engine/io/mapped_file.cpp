@@ -54,10 +54,11 @@ std::shared_ptr<std::byte> MappedFile::copy_on_write() const
 
 void forget_pages(std::byte* data, std::size_t size) noexcept
 {
-    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-    const auto first = (reinterpret_cast<std::uintptr_t>(data) + page - 1) / page * page;
-    const auto end = (reinterpret_cast<std::uintptr_t>(data) + size) / page * page;
-    if (first < end) ::madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    const std::size_t skipped = (page - reinterpret_cast<std::uintptr_t>(data) % page) % page;
+    if (size < skipped) return;
+    if (const std::size_t whole = (size - skipped) / page * page; whole > 0)
+        ::madvise(data + skipped, whole, MADV_DONTNEED);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept

@@ -104,6 +104,36 @@ TEST(TensorFileTest, KeepsTheNumbersBesideTheTensors)
               std::get<std::int64_t>(expected->numbers().find("global_step")->second));
 }
 
+// Memory of the caller's own: written without reaching the file, given back without losing it.
+TEST(TensorFileTest, GivesPagesThatMayBeWritten)
+{
+    const test::TempDir dir;
+    const fs::path path = dir.path() / "w.safetensors";
+    std::vector<float> many(50'000);
+    for (std::size_t i = 0; i < many.size(); ++i)
+        many[i] = static_cast<float>(i);
+    const std::vector<TensorView> views{
+        {"small", DType::F32, {2, 3}, kBytes},
+        {"many", DType::F32, {50'000}, std::as_bytes(std::span(many))}};
+    ASSERT_TRUE(write_safetensors(path, views));
+    const auto file = open(path);
+    ASSERT_NE(file, nullptr);
+    const std::size_t index = file->find("many");
+    const auto own = file->own(index);
+    ASSERT_NE(own, nullptr);
+    auto* values = reinterpret_cast<float*>(own.get());
+    EXPECT_EQ(values[49'999], 49'999.0F);
+    std::fill_n(values, many.size(), -1.0F);
+    std::vector<std::byte> buffer;
+    EXPECT_TRUE(std::ranges::equal(file->bytes(index, buffer), views[1].bytes));
+    EXPECT_EQ(reinterpret_cast<const float*>(file->own(file->find("small")).get())[0], 1.0F);
+
+    forget_pages(own.get(), many.size() * sizeof(float));
+    EXPECT_EQ(values[25'000], 25'000.0F); // a page inside is the file's again
+    EXPECT_EQ(values[0], -1.0F);          // the first is shared with its neighbour
+    forget_pages(own.get(), 0);
+}
+
 TEST(TensorFileTest, SaysWhatAWrongFileIs)
 {
     const test::TempDir dir;
