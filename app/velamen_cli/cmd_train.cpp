@@ -76,6 +76,8 @@ int runPlan(PlanOptions o, const Context& context)
     if (!plan) return output.fail(plan.error());
     const auto forecast = o.measure ? train::measure(*plan) : train::forecast(*plan);
     if (!forecast) return output.fail(forecast.error());
+    if (const auto folder = core::make_directory(fs::absolute(o.out).parent_path()); !folder)
+        return output.fail(folder.error());
     if (const auto saved = core::write_file(o.out, plan->to_json().dump(2) + "\n"); !saved)
         return output.fail(saved.error());
 
