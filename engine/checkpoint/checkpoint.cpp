@@ -213,10 +213,7 @@ Result<std::unique_ptr<Checkpoint>> Checkpoint::load(const fs::path& folder,
                                                      const OpenOptions& options)
 {
     return guarded("loading " + folder.string(), [&]() -> Result<std::unique_ptr<Checkpoint>> {
-        VELAMEN_ASSIGN(Opened opened, open_checkpoint(folder, options));
-        if (!opened.problems.empty()) return fail(opened.problems.front());
-        const auto misfits = misfits_of(opened);
-        if (!misfits.empty()) return fail(misfits.front());
+        VELAMEN_ASSIGN(Opened opened, open_usable(folder, options));
         VELAMEN_ASSIGN(diffusion::Schedule schedule,
                        diffusion::Schedule::from_json(opened.scheduler));
         std::optional<PromptTokenizer> tokenizer;

@@ -37,12 +37,8 @@ std::vector<std::byte> gathered(const keymap::Mapped& mapped, const std::vector<
     std::vector<std::byte> out, buffer;
     for (const keymap::Piece& piece : mapped.pieces) {
         const auto& [component, tensor] = sources[piece.source];
-        const auto all = component->tensors.bytes(*tensor, buffer);
-        const auto total = static_cast<std::size_t>(tensor->shape.empty() ? std::int64_t{1}
-                                                                          : tensor->shape.front());
-        const std::size_t each = total == 0 ? 0 : all.size() / total;
-        const auto part = all.subspan(static_cast<std::size_t>(piece.first) * each,
-                                      static_cast<std::size_t>(piece.rows) * each);
+        const auto part = rows_of(component->tensors.bytes(*tensor, buffer), tensor->shape,
+                                  piece.first, piece.rows);
         out.insert(out.end(), part.begin(), part.end());
     }
     return out;
@@ -145,10 +141,7 @@ Result<std::vector<std::string>> convert(const ConvertRequest& request)
 {
     return guarded(
         "converting " + request.from.string(), [&]() -> Result<std::vector<std::string>> {
-            VELAMEN_ASSIGN(const Opened opened, open_checkpoint(request.from, request.options));
-            if (!opened.problems.empty()) return fail(opened.problems.front());
-            if (const auto misfits = misfits_of(opened); !misfits.empty())
-                return fail(misfits.front());
+            VELAMEN_ASSIGN(const Opened opened, open_usable(request.from, request.options));
             for (const Role role : kRoles)
                 if (const auto& component = opened.of(role)) {
                     VELAMEN_ASSIGN(const auto module, make_module(*component, role));

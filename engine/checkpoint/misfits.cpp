@@ -92,4 +92,12 @@ std::vector<Error> misfits_of(const Opened& opened)
     return out;
 }
 
+Result<Opened> open_usable(const std::filesystem::path& path, const OpenOptions& options)
+{
+    VELAMEN_ASSIGN(Opened opened, open_checkpoint(path, options));
+    if (!opened.problems.empty()) return fail(opened.problems.front());
+    if (const auto misfits = misfits_of(opened); !misfits.empty()) return fail(misfits.front());
+    return opened;
+}
+
 } // namespace velamen::checkpoint

@@ -14,4 +14,7 @@ namespace velamen::checkpoint {
 /// when the checkpoint can be used. Components that are not there are not looked at.
 std::vector<Error> misfits_of(const Opened& opened);
 
+/// open_checkpoint() whose first problem, or what does not fit, is the error.
+Result<Opened> open_usable(const std::filesystem::path& path, const OpenOptions& options = {});
+
 } // namespace velamen::checkpoint

@@ -65,14 +65,20 @@ Result<Component> open_in(const fs::path& folder, const std::string& name)
                      StoredTensors(all.file(), in_our_names(kind, all.all()))};
 }
 
-/// The first of the rôle's folders that is there; without any the first, whose absence is the
-/// error.
-Result<Component> open_role(const fs::path& folder, Role role)
+/// The first of the rôle's folders that is there; null without any.
+const char* folder_of(const fs::path& checkpoint, Role role)
 {
     std::error_code ignored;
     for (const char* name : folders_of(role))
-        if (fs::is_directory(folder / name, ignored)) return open_in(folder, name);
-    return open_in(folder, folders_of(role).front());
+        if (fs::is_directory(checkpoint / name, ignored)) return name;
+    return nullptr;
+}
+
+/// Without a folder the absence of the first is the error.
+Result<Component> open_role(const fs::path& folder, Role role)
+{
+    const char* const name = folder_of(folder, role);
+    return open_in(folder, name == nullptr ? folders_of(role).front() : name);
 }
 
 void read_card(const fs::path& folder, Opened& out)
@@ -157,10 +163,10 @@ std::string class_of(const io::Json& config)
     return {};
 }
 
-const char* library_of(const Component& component)
+const char* library_of(const std::string& component, const std::string& kind)
 {
-    if (component.name == "text_encoder") return "transformers";
-    const bool is_own = component.name == "class_embedder" || component.kind.starts_with("Latent");
+    if (component == "text_encoder") return "transformers";
+    const bool is_own = component == "class_embedder" || kind.starts_with("Latent");
     return is_own ? "velamen" : "diffusers";
 }
 
@@ -198,20 +204,18 @@ Result<std::string> fingerprint(const fs::path& checkpoint)
     if (!fs::is_directory(checkpoint, ignored)) return core::sha256_file(checkpoint);
     core::Sha256 all;
     for (const Role role : kRoles) {
-        for (const char* name : folders_of(role)) {
-            if (!fs::is_directory(checkpoint / name, ignored)) continue;
-            VELAMEN_ASSIGN(const fs::path weights, find_weights(checkpoint / name));
-            VELAMEN_ASSIGN(const auto file, io::TensorFile::open(weights));
-            std::string sums;
-            for (const fs::path& part : file->files()) {
-                VELAMEN_ASSIGN(const std::string sum, core::sha256_file(part));
-                sums += sum + " ";
-            }
-            VELAMEN_ASSIGN(const std::string config,
-                           core::sha256_file(checkpoint / name / kConfigFile));
-            all.update(std::string(name) + " " + sums + config + "\n");
-            break;
+        const char* const name = folder_of(checkpoint, role);
+        if (name == nullptr) continue;
+        VELAMEN_ASSIGN(const fs::path weights, find_weights(checkpoint / name));
+        VELAMEN_ASSIGN(const auto file, io::TensorFile::open(weights));
+        std::string sums;
+        for (const fs::path& part : file->files()) {
+            VELAMEN_ASSIGN(const std::string sum, core::sha256_file(part));
+            sums += sum + " ";
         }
+        VELAMEN_ASSIGN(const std::string config,
+                       core::sha256_file(checkpoint / name / kConfigFile));
+        all.update(std::string(name) + " " + sums + config + "\n");
     }
     return core::to_hex(all.finish());
 }

@@ -61,7 +61,7 @@ std::vector<StoredTensor> in_our_names(const std::string& kind, std::vector<Stor
 std::string class_of(const io::Json& config);
 
 /// The library that model_index.json names for it.
-const char* library_of(const Component& component);
+const char* library_of(const std::string& component, const std::string& kind);
 
 /// Whether a UNet of this config takes no context.
 bool is_unconditional(const Component& unet);

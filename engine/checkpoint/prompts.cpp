@@ -60,6 +60,15 @@ Result<text::Encoding> PromptTokenizer::encode(std::string_view prompt) const
     return std::visit([&](const auto& one) { return one.encode(prompt); }, tokenizer_);
 }
 
+Result<> check_length(std::size_t ids, std::int64_t longest)
+{
+    if (static_cast<std::int64_t>(ids) <= longest) return {};
+    return fail(ErrorCode::Corrupt,
+                "the tokenizer gives " + std::to_string(ids)
+                    + " tokens to a prompt, but the text encoder takes " + std::to_string(longest),
+                "tokenizer and text encoder must come from the same model");
+}
+
 Result<at::Tensor> PromptTokenizer::ids(std::span<const std::string> prompts,
                                         std::int64_t longest) const
 {
@@ -68,12 +77,7 @@ Result<at::Tensor> PromptTokenizer::ids(std::span<const std::string> prompts,
     for (const std::string& prompt : prompts) {
         VELAMEN_ASSIGN(const text::Encoding encoding, encode(prompt));
         length = static_cast<std::int64_t>(encoding.ids.size());
-        if (length > longest)
-            return fail(ErrorCode::Corrupt,
-                        "the tokenizer gives " + std::to_string(length)
-                            + " tokens to a prompt, but the text encoder takes "
-                            + std::to_string(longest),
-                        "tokenizer and text encoder must come from the same model");
+        VELAMEN_TRY(check_length(encoding.ids.size(), longest));
         all.insert(all.end(), encoding.ids.begin(), encoding.ids.end());
     }
     return at::tensor(all).view({static_cast<std::int64_t>(prompts.size()), length});

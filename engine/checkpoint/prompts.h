@@ -47,6 +47,9 @@ private:
     Any tokenizer_;
 };
 
+/// Corrupt when a tokenizer gives more ids to a prompt than the encoder takes.
+Result<> check_length(std::size_t ids, std::int64_t longest);
+
 /// "a photo of {class}" and "cat" -> "a photo of cat". InvalidArgument when the template has no
 /// {class}.
 Result<std::string> caption_of(const std::string& caption, const std::string& name);

@@ -139,7 +139,8 @@ io::Json index_of(const Opened& opened)
     out["_class_name"] = is_text ? "StableDiffusionPipeline" : "LatentDiffusion";
     for (const Role role : kRoles)
         if (const auto& component = opened.of(role))
-            out[component->name] = io::Json::Array{library_of(*component), component->kind};
+            out[component->name] =
+                io::Json::Array{library_of(component->name, component->kind), component->kind};
     out["scheduler"] = io::Json::Array{"diffusers", "DDIMScheduler"};
     if (opened.conditioner && opened.conditioner->name != "class_embedder")
         out["tokenizer"] =

@@ -18,14 +18,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::vector<keymap::Entry> entries_of(const io::TensorFile& file)
-{
-    std::vector<keymap::Entry> out;
-    for (const auto& [name, dtype, shape] : file.tensors())
-        out.push_back({name, dtype, shape});
-    return out;
-}
-
 /// fp64, flat.
 at::Tensor values_of(const io::TensorFile& file, std::size_t index)
 {
@@ -88,7 +80,7 @@ Result<Opened> open_single_file(const fs::path& path, const OpenOptions& options
 {
     VELAMEN_ASSIGN(const auto file, io::TensorFile::open(path));
     VELAMEN_ASSIGN(const auto known, told(options, *file));
-    VELAMEN_ASSIGN(keymap::SingleFile single, keymap::from_compvis(entries_of(*file), known));
+    VELAMEN_ASSIGN(keymap::SingleFile single, keymap::from_compvis(file->tensors(), known));
     Opened out;
     out.path = path;
     out.card.name = path.stem().string();
@@ -132,7 +124,7 @@ Result<Component> open_part_of_file(const fs::path& path, Role role, const OpenO
 {
     VELAMEN_ASSIGN(const auto file, io::TensorFile::open(path));
     VELAMEN_ASSIGN(const auto known, told(options, *file));
-    VELAMEN_ASSIGN(const keymap::SingleFile single, keymap::from_compvis(entries_of(*file), known));
+    VELAMEN_ASSIGN(const keymap::SingleFile single, keymap::from_compvis(file->tensors(), known));
     for (const keymap::Component& one : single.components)
         if (role_of(one) == role) return to_component(one, file);
     const char* const what = role == Role::UNet ? "UNet"

@@ -9,14 +9,14 @@ namespace velamen::checkpoint {
 
 namespace {
 
-std::int64_t rows_of(const Shape& shape) { return shape.empty() ? 1 : shape.front(); }
+std::int64_t row_count(const Shape& shape) { return shape.empty() ? 1 : shape.front(); }
 
 std::vector<StoredTensor> as_they_are(const io::TensorFile& file)
 {
     std::vector<StoredTensor> out;
     for (std::size_t i = 0; i < file.tensors().size(); ++i) {
         const auto& [name, dtype, shape] = file.tensors()[i];
-        out.push_back({name, dtype, shape, {{.source = i, .first = 0, .rows = rows_of(shape)}}});
+        out.push_back({name, dtype, shape, {{.source = i, .first = 0, .rows = row_count(shape)}}});
     }
     return out;
 }
@@ -32,6 +32,15 @@ bool lie_together(std::span<const StoredRows> pieces)
 }
 
 } // namespace
+
+std::span<const std::byte> rows_of(std::span<const std::byte> all, const Shape& shape,
+                                   std::int64_t first, std::int64_t count)
+{
+    const auto total = static_cast<std::size_t>(row_count(shape));
+    const std::size_t each = total == 0 ? 0 : all.size() / total;
+    return all.subspan(static_cast<std::size_t>(first) * each,
+                       static_cast<std::size_t>(count) * each);
+}
 
 StoredTensors::StoredTensors(std::shared_ptr<const io::TensorFile> file)
     : StoredTensors(file, as_they_are(*file))
@@ -58,11 +67,8 @@ std::span<const std::byte> StoredTensors::bytes(const StoredTensor& tensor,
     std::vector<std::byte> own; // of a source that does not lie row-major
     const auto rows = [&](const StoredRows& piece, std::int64_t count,
                           std::vector<std::byte>& into) {
-        const auto all = file_->bytes(piece.source, into);
-        const auto total = static_cast<std::size_t>(rows_of(file_->tensors()[piece.source].shape));
-        const std::size_t each = total == 0 ? 0 : all.size() / total;
-        return all.subspan(static_cast<std::size_t>(piece.first) * each,
-                           static_cast<std::size_t>(count) * each);
+        return rows_of(file_->bytes(piece.source, into), file_->tensors()[piece.source].shape,
+                       piece.first, count);
     };
     if (lie_together(tensor.pieces)) {
         std::int64_t count = 0;
@@ -87,7 +93,7 @@ bool StoredTensors::is_whole(const StoredTensor& tensor) const noexcept
 {
     return tensor.pieces.size() == 1 && tensor.pieces.front().first == 0
         && tensor.pieces.front().rows
-        == rows_of(file_->tensors()[tensor.pieces.front().source].shape);
+        == row_count(file_->tensors()[tensor.pieces.front().source].shape);
 }
 
 } // namespace velamen::checkpoint

@@ -24,6 +24,10 @@ namespace velamen::checkpoint {
 using StoredRows = keymap::Piece;
 using StoredTensor = keymap::Mapped;
 
+/// The bytes of some rows of a tensor of `shape` whose bytes are `all`.
+std::span<const std::byte> rows_of(std::span<const std::byte> all, const Shape& shape,
+                                   std::int64_t first, std::int64_t count);
+
 /// Immutable: any thread may read.
 class StoredTensors {
 public:

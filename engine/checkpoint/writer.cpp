@@ -23,10 +23,7 @@ namespace {
 io::Json::Array indexed(const NewComponent& component)
 {
     const std::string kind = class_of(component.config);
-    const char* const library = component.name == "text_encoder"           ? "transformers"
-        : component.name == "class_embedder" || kind.starts_with("Latent") ? "velamen"
-                                                                           : "diffusers";
-    return {library, kind};
+    return {library_of(component.name, kind), kind};
 }
 
 io::Json make_index(const NewCheckpoint& made)
@@ -80,10 +77,8 @@ Result<> save_new(const fs::path& folder, const NewCheckpoint& made, DType dtype
             VELAMEN_TRY(write_json(aside / kIndexFile, make_index(made)));
             if (!made.tokenizer.empty())
                 VELAMEN_TRY(copy_files(made.tokenizer, aside / "tokenizer"));
-            VELAMEN_ASSIGN(const Opened written, open_checkpoint(aside));
-            for (const auto& errors : {written.problems, misfits_of(written)})
-                if (!errors.empty())
-                    return fail(ErrorCode::InvalidArgument, errors.front().message);
+            if (const auto written = open_usable(aside); !written)
+                return fail(ErrorCode::InvalidArgument, written.error().message);
             return {};
         });
     });

@@ -37,12 +37,7 @@ Result<Packed> pack(const checkpoint::PromptTokenizer& tokenizer, const std::str
     VELAMEN_ASSIGN(const auto segments, text::parse_prompt(prompt));
     VELAMEN_ASSIGN(const auto chunks, text::pack_prompt(*tokenizer.clip(), segments));
     const text::PromptChunk& first = chunks.front();
-    if (static_cast<std::int64_t>(first.ids.size()) > longest)
-        return fail(ErrorCode::Corrupt,
-                    "the tokenizer gives " + std::to_string(first.ids.size())
-                        + " tokens to a prompt, but the text encoder takes "
-                        + std::to_string(longest),
-                    "tokenizer and text encoder must come from the same model");
+    VELAMEN_TRY(checkpoint::check_length(first.ids.size(), longest));
     out.ids.assign(first.ids.begin(), first.ids.end());
     if (std::ranges::any_of(first.weights, [](float w) { return w != 1.0F; }))
         out.weights = first.weights;

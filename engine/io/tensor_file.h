@@ -18,15 +18,9 @@
 #include "engine/core/dtype.h"
 #include "engine/core/result.h"
 #include "engine/io/mapped_file.h"
+#include "engine/io/tensor_header.h"
 
 namespace velamen::io {
-
-/// What a header says of a tensor.
-struct TensorHeader {
-    std::string name;
-    DType dtype = DType::F32;
-    Shape shape;
-};
 
 /// An open file. Immutable: any thread may read.
 class TensorFile {

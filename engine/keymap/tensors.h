@@ -12,16 +12,11 @@
 
 #include "engine/core/dtype.h"
 #include "engine/io/json.h"
+#include "engine/io/tensor_header.h"
 
 namespace velamen::keymap {
 
-struct Entry {
-    std::string name;
-    DType dtype = DType::F32;
-    Shape shape;
-
-    friend bool operator==(const Entry&, const Entry&) = default;
-};
+using Entry = io::TensorHeader;
 
 /// Rows `first` to `first + rows - 1` along dimension 0 of entry `source`.
 struct Piece {

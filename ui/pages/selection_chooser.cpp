@@ -165,14 +165,12 @@ void SelectionChooser::showChoice()
             line.number->setValue(QString::fromStdString(chosen.substr(prefix.size())).toInt());
     }
     if (const auto& model = studio_.inspection()) {
-        const auto has = [&](const char* name) {
-            return std::ranges::any_of(model->components,
-                                       [&](const auto& one) { return one.name == name; });
-        };
-        const bool isText = has("text_encoder") || has("bert");
+        const bool isText = studio_.takesPrompts();
+        const bool hasTable = std::ranges::any_of(
+            model->components, [](const auto& one) { return one.name == "class_embedder"; });
         conditioner_->setText(isText ? tr("The &text encoder learns too")
                                      : tr("The &table of classes learns too"));
-        conditioner_->setVisible(isText || has("class_embedder"));
+        conditioner_->setVisible(isText || hasTable);
     }
     conditioner_->setChecked(studio_.request().train_conditioner);
     conditioner_->setEnabled(!isLocked);
