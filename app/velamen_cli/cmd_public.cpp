@@ -92,15 +92,22 @@ void addPublic(CLI::App& app, Context& context)
 
     auto p = std::make_shared<train::PretrainPlan>();
     CLI::App* pretrain = app.add_subcommand(
-        "pretrain", "Train a base checkpoint on public images (class = subfolder)");
+        "pretrain", "Train a base checkpoint on public images (class = subfolder, or by caption)");
     pretrain->add_option("folder", p->source, "Public folder or zip")->required();
     pretrain->add_option("--out", p->out, "Checkpoint folder to write")->required();
+    pretrain->add_flag("--captions", p->captions,
+                       "Train a text encoder on the column caption of metadata.csv, not classes");
     pretrain->add_option("--size", p->image_size, "Image side in pixels")->capture_default_str();
     pretrain->add_option("--channels", p->image_channels, "1 grey, 3 colour")
         ->check(CLI::IsMember({1, 3}))
         ->capture_default_str();
     pretrain->add_option("--autoencoder-steps", p->autoencoder_steps, "")->capture_default_str();
     pretrain->add_option("--unet-steps", p->unet_steps, "")->capture_default_str();
+    pretrain->add_option("--autoencoder-batch", p->autoencoder_batch, "Images a step")
+        ->capture_default_str();
+    pretrain->add_option("--unet-batch", p->unet_batch, "Images a step")->capture_default_str();
+    pretrain->add_option("--latent-channels", p->latent_channels, "Of the autoencoder")
+        ->capture_default_str();
     pretrain->add_option("--autoencoder-channels", p->vae_channels, "Widths, one a level")
         ->delimiter(',');
     pretrain->add_option("--unet-channels", p->unet_channels, "Widths, one a level")

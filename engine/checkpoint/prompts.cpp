@@ -35,10 +35,11 @@ Result<fs::path> shipped(bool is_bert)
 
 void set_vocabularies(const fs::path& folder) { vocabularies() = folder; }
 
-Result<> write_tokenizer(const fs::path& folder, bool is_bert)
+Result<> write_tokenizer(const fs::path& folder, bool is_bert, std::int64_t length)
 {
     VELAMEN_ASSIGN(const fs::path path, shipped(is_bert));
-    return is_bert ? text::write_bert_folder(path, folder) : text::write_clip_folder(path, folder);
+    return is_bert ? text::write_bert_folder(path, folder, length)
+                   : text::write_clip_folder(path, folder, length);
 }
 
 Result<PromptTokenizer> PromptTokenizer::open(const fs::path& folder, bool is_bert)

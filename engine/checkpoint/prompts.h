@@ -20,8 +20,10 @@
 
 namespace velamen::checkpoint {
 
-/// The tokenizer folder of a checkpoint that came without one, as diffusers reads it.
-Result<> write_tokenizer(const std::filesystem::path& folder, bool is_bert);
+/// The tokenizer folder of a checkpoint that came without one, as diffusers reads it, with `length`
+/// ids to a prompt.
+Result<> write_tokenizer(const std::filesystem::path& folder, bool is_bert,
+                         std::int64_t length = 77);
 
 class PromptTokenizer {
 public:

@@ -29,7 +29,7 @@ Result<> write_json(const fs::path& path, const Json& json)
 
 } // namespace
 
-Result<> write_clip_folder(const fs::path& merges, const fs::path& folder)
+Result<> write_clip_folder(const fs::path& merges, const fs::path& folder, std::int64_t length)
 {
     VELAMEN_ASSIGN(const std::string text, read_vocabulary_file(merges));
     const auto lines = lines_of(text);
@@ -55,7 +55,7 @@ Result<> write_clip_folder(const fs::path& merges, const fs::path& folder)
     for (const char* role : {"bos_token", "eos_token", "pad_token", "unk_token"})
         specials[role] = role == std::string("bos_token") ? kStart : kEnd;
     Json config = specials;
-    config["model_max_length"] = 77;
+    config["model_max_length"] = length;
     config["tokenizer_class"] = "CLIPTokenizer";
     VELAMEN_TRY(core::make_directory(folder));
     VELAMEN_TRY(core::write_file(folder / "merges.txt", kept));
@@ -64,12 +64,12 @@ Result<> write_clip_folder(const fs::path& merges, const fs::path& folder)
     return write_json(folder / "tokenizer_config.json", config);
 }
 
-Result<> write_bert_folder(const fs::path& vocabulary, const fs::path& folder)
+Result<> write_bert_folder(const fs::path& vocabulary, const fs::path& folder, std::int64_t length)
 {
     VELAMEN_ASSIGN(const std::string text, read_vocabulary_file(vocabulary));
     Json config = Json::object();
     config["do_lower_case"] = true;
-    config["model_max_length"] = 77;
+    config["model_max_length"] = length;
     config["tokenizer_class"] = "BertTokenizer";
     VELAMEN_TRY(core::make_directory(folder));
     VELAMEN_TRY(core::write_file(folder / "vocab.txt", text));

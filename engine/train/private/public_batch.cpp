@@ -14,7 +14,7 @@
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/diffusion/schedule.h"
 #include "engine/generate/latent_scale.h"
-#include "engine/nn/autoencoder/autoencoder.h"
+#include "engine/nn/autoencoder/slices.h"
 #include "engine/train/public/image_set.h"
 
 namespace velamen::train {
@@ -42,7 +42,7 @@ Result<PublicBatch> PublicBatch::load(const TrainingPlan& plan, PrivateModel& mo
     VELAMEN_ASSIGN(const auto scale, generate::LatentScale::of(model.checkpoint()));
     const std::int64_t size = model.checkpoint().image_size();
     VELAMEN_ASSIGN(const ImageSet images,
-                   load_images(plan.public_source, static_cast<int>(size),
+                   load_images(plan.public_source, "folder", static_cast<int>(size),
                                static_cast<int>(vae.sizes().image_channels), stop, encoding));
     if (plan.optimiser.public_batch > images.size())
         return fail(ErrorCode::Refused,
@@ -62,7 +62,7 @@ Result<PublicBatch> PublicBatch::load(const TrainingPlan& plan, PrivateModel& mo
     for (std::int64_t first = 0; first < images.size(); first += count) {
         if (stop.stop_requested()) return fail(ErrorCode::Cancelled, "stopped while encoding");
         const auto rows = torch::arange(first, std::min(images.size(), first + count));
-        parts.push_back(scale.to_model(vae.encode(images.rows(rows)).mean));
+        parts.push_back(scale.to_model(nn::encode_means(vae, images.rows(rows))));
     }
     batch.latents_ = torch::cat(parts);
     return batch;

@@ -38,20 +38,21 @@ at::Tensor ImageSet::rows(const at::Tensor& indices) const
     return pixels.index_select(0, indices).to(at::kFloat).div_(127.5).sub_(1.0);
 }
 
-Result<ImageSet> load_images(const std::filesystem::path& source, int size, int channels,
-                             std::stop_token stop,
+Result<ImageSet> load_images(const std::filesystem::path& source, const std::string& label,
+                             int size, int channels, std::stop_token stop,
                              const std::function<void(std::int64_t, std::int64_t)>& progress)
 {
     VELAMEN_ASSIGN(const auto files, data::Source::open(source));
     // The scan decodes each file too: it counts as the first half of the work.
-    VELAMEN_ASSIGN(const data::Manifest manifest,
-                   files->scan({}, stop, [&](std::int64_t done, std::int64_t total) {
-                       progress(done, 2 * total);
-                   }));
+    VELAMEN_ASSIGN(
+        const data::Manifest manifest,
+        files->scan({.keys = {.label = label}}, stop,
+                    [&](std::int64_t done, std::int64_t total) { progress(done, 2 * total); }));
     const auto total = static_cast<std::int64_t>(manifest.images.size());
     if (total < 2 || manifest.classes.empty())
         return fail(ErrorCode::Refused, "there are not enough images to train on",
-                    "choose a folder with one subfolder of images for each class");
+                    "choose a folder with one subfolder of images for each class, or with "
+                    "captions in its metadata.csv");
     for (const std::int64_t count : manifest.class_counts) {
         if (count == 0)
             return fail(ErrorCode::Refused, "a class has no readable image",

@@ -19,20 +19,21 @@
 namespace velamen::train {
 
 struct ImageSet {
-    std::vector<std::string> classes;
-    at::Tensor pixels;         // u8 [N, C, H, W]
-    at::Tensor labels;         // int64 [N]
-    std::int64_t left_out = 0; ///< files that could not be used
+    std::vector<std::string> classes; ///< by caption: each different one
+    at::Tensor pixels;                // u8 [N, C, H, W]
+    at::Tensor labels;                // int64 [N]
+    std::int64_t left_out = 0;        ///< files that could not be used
 
     std::int64_t size() const { return labels.size(0); }
     /// Rows as the autoencoder sees them: fp32 in [-1, 1].
     at::Tensor rows(const at::Tensor& indices) const; // [B, C, H, W]
 };
 
-/// `progress(done, total)` over reading and decoding. Refused when a class is missing or there are
-/// fewer than two images; NotFound when the folder holds no image.
-Result<ImageSet> load_images(const std::filesystem::path& source, int size, int channels,
-                             std::stop_token stop,
+/// `label`: where a class is found (data/keys.h). `progress(done, total)` over reading and
+/// decoding. Refused when a class is missing or there are fewer than two images; NotFound when the
+/// folder holds no image; errors of a scan.
+Result<ImageSet> load_images(const std::filesystem::path& source, const std::string& label,
+                             int size, int channels, std::stop_token stop,
                              const std::function<void(std::int64_t, std::int64_t)>& progress);
 
 } // namespace velamen::train

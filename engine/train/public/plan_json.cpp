@@ -36,7 +36,7 @@ Result<> in_range(const char* name, Number value, Number low, Number high)
 
 io::Json identity_of(const PretrainPlan& plan)
 {
-    return io::Json(io::Json::Object{
+    io::Json::Object fields{
         {"source", std::filesystem::weakly_canonical(plan.source).string()},
         {"image_size", plan.image_size},
         {"image_channels", plan.image_channels},
@@ -55,7 +55,14 @@ io::Json identity_of(const PretrainPlan& plan)
         {"kl_weight", plan.kl_weight},
         {"seed", std::to_string(plan.seed)},
         {"bf16", plan.bf16},
-    });
+    };
+    if (plan.captions) {
+        fields.emplace_back("captions", true);
+        fields.emplace_back("text_layers", plan.text_layers);
+        fields.emplace_back("text_heads", plan.text_heads);
+        fields.emplace_back("text_tokens", plan.text_tokens);
+    }
+    return io::Json(std::move(fields));
 }
 
 Result<> check(const PretrainPlan& plan)
@@ -88,6 +95,11 @@ Result<> check(const PretrainPlan& plan)
                         + " does not divide by the autoencoder's factor of "
                         + std::to_string(vae.factor()),
                     "choose a multiple of it, or fewer levels");
+    if (plan.captions) {
+        VELAMEN_TRY(in_range<I>("the number of text layers", plan.text_layers, 1, 64));
+        VELAMEN_TRY(in_range<I>("the number of tokens to a prompt", plan.text_tokens, 4, 77));
+        VELAMEN_TRY(text_config(plan).check());
+    }
     return unet_config(plan).check();
 }
 

@@ -15,10 +15,13 @@
 #include <ATen/ATen.h>
 
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/checkpoint/prompts.h"
 #include "engine/checkpoint/writer.h"
 #include "engine/core/file.h"
 #include "engine/generate/render.h"
 #include "engine/image/codec.h"
+#include "engine/nn/conditioner/class_embedder.h"
+#include "engine/nn/conditioner/text_conditioner.h"
 #include "engine/train/peak_memory.h"
 #include "engine/train/public/autoencoder_stage.h"
 #include "engine/train/public/image_set.h"
@@ -33,7 +36,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kStateSchema = 1;
+constexpr std::int64_t kStateSchema = 2;
 constexpr const char* kStateFile = "state.safetensors";
 constexpr const char* kMarker = "model_index.json";
 constexpr auto kSaveEvery = std::chrono::seconds(120);
@@ -140,6 +143,8 @@ private:
     Result<> load_source();
     Result<> train_autoencoder();
     Result<> train_unet();
+    /// The class table, or the text encoder over the captions.
+    Result<UnetStage::MakeConditioner> conditioner();
     Result<> finish();
     Result<> loop(Stage& stage);
     Result<> save_state();
@@ -156,6 +161,7 @@ private:
     {
         return plan_.out / ".pretrain" / "autoencoder.safetensors";
     }
+    fs::path tokenizer_path() const { return plan_.out / ".pretrain" / "tokenizer"; }
     std::int64_t all_steps() const { return plan_.autoencoder_steps + plan_.unet_steps; }
     checkpoint::Card card() const;
     /// Steps of both stages together.
@@ -204,14 +210,17 @@ Result<> Pretraining::load_source()
     tell(Phase::Scanning, 0, 0);
     auto last = Clock::now();
     VELAMEN_ASSIGN(images_,
-                   load_images(plan_.source, plan_.image_size, plan_.image_channels, stop_,
+                   load_images(plan_.source, plan_.captions ? "column:caption" : "folder",
+                               plan_.image_size, plan_.image_channels, stop_,
                                [&](std::int64_t done, std::int64_t total) {
                                    if (done != total && seconds_since(last) < 0.1) return;
                                    last = Clock::now();
                                    tell(Phase::Scanning, done, total);
                                }));
-    std::string note = std::to_string(images_.size()) + " images in "
-        + std::to_string(images_.classes.size()) + " classes.";
+    std::string note = std::to_string(images_.size())
+        + (plan_.captions ? " images with " : " images in ")
+        + std::to_string(images_.classes.size())
+        + (plan_.captions ? " different captions." : " classes.");
     if (images_.left_out > 0)
         note += " " + std::to_string(images_.left_out) + " files could not be used.";
     tell(Phase::Scanning, images_.size(), images_.size(), note);
@@ -248,10 +257,10 @@ Result<> Pretraining::train_unet()
                               }));
     moments_ = moments_of(latents);
     VELAMEN_ASSIGN(schedule_, pretrain_schedule());
+    VELAMEN_ASSIGN(const auto make, conditioner());
     at::manual_seed(plan_.seed + 1);
     unet_ = std::make_unique<UnetStage>(plan_, *schedule_, (latents - moments_.mean) / moments_.std,
-                                        images_.labels,
-                                        static_cast<std::int64_t>(images_.classes.size()));
+                                        images_.labels, make);
     images_.pixels.reset(); // everything that follows works on latents
     if (position_.is_unet) {
         VELAMEN_TRY(read_state(state_path(), unet_->state()));
@@ -261,6 +270,26 @@ Result<> Pretraining::train_unet()
         VELAMEN_TRY(save_state());
     }
     return loop(*unet_);
+}
+
+Result<UnetStage::MakeConditioner> Pretraining::conditioner()
+{
+    if (!plan_.captions) {
+        const auto rows = static_cast<std::int64_t>(images_.classes.size()) + 1;
+        return [rows, dim = plan_.cross_attention_dim]() -> std::shared_ptr<nn::Conditioner> {
+            return std::make_shared<nn::ClassEmbedderImpl>(rows, dim);
+        };
+    }
+    VELAMEN_TRY(checkpoint::write_tokenizer(tokenizer_path(), false, plan_.text_tokens));
+    VELAMEN_ASSIGN(const auto tokenizer,
+                   checkpoint::PromptTokenizer::open(tokenizer_path(), false));
+    std::vector<std::string> prompts = images_.classes;
+    prompts.emplace_back(); // the null prompt
+    VELAMEN_ASSIGN(const at::Tensor ids, tokenizer.ids(prompts, plan_.text_tokens));
+    return [ids, config = text_config(plan_)]() -> std::shared_ptr<nn::Conditioner> {
+        return std::make_shared<nn::TextConditioner>(std::make_shared<nn::ClipTextImpl>(config),
+                                                     ids);
+    };
 }
 
 Result<> Pretraining::loop(Stage& stage)
@@ -374,14 +403,13 @@ Result<> Pretraining::draw_samples(std::int64_t step)
         generate::LatentScale::create(numbers, 1.0, plan_.latent_channels, moments_.mean.size(1)));
     generate::GenerationRequest request{.seed = kPreviewSeed};
     const std::size_t count = std::min(images_.classes.size(), kPreviewClasses);
-    for (std::size_t i = 0; i < count; ++i)
-        request.classes.push_back(static_cast<int>(i));
+    for (std::size_t i = 0; i < count; ++i) // evenly over all
+        request.classes.push_back(static_cast<int>(i * images_.classes.size() / count));
     SampleRow row{.step = step};
     auto unet = unet_->averaged_unet();
-    auto embedder = unet_->averaged_embedder();
     auto autoencoder = autoencoder_->model();
     const auto drawn = generate::render(
-        {*unet, *autoencoder, *embedder, *schedule_, scale}, request, stop_,
+        {*unet, *autoencoder, unet_->averaged_conditioner(), *schedule_, scale}, request, stop_,
         [&](const generate::GeneratedImage& made) {
             row.labels.push_back(images_.classes[static_cast<std::size_t>(made.class_index)]);
             row.images.push_back(made.image);
@@ -395,10 +423,12 @@ Result<> Pretraining::draw_samples(std::int64_t step)
 
 checkpoint::Card Pretraining::card() const
 {
-    checkpoint::Card card{.name = plan_.out.filename().string(),
-                          .licence = plan_.licence,
-                          .data = plan_.data_note,
-                          .classes = images_.classes};
+    checkpoint::Card card{
+        .name = plan_.out.filename().string(), .licence = plan_.licence, .data = plan_.data_note};
+    if (plan_.captions)
+        card.caption = "{class}"; // nothing of a sentence stood around the captions
+    else
+        card.classes = images_.classes;
     const auto numbers = [](const at::Tensor& values) {
         const at::Tensor flat = values.to(at::kDouble).contiguous().flatten();
         const double* data = flat.data_ptr<double>();
@@ -427,16 +457,21 @@ Result<> Pretraining::finish()
     const fs::path aside = plan_.out / ".pretrain" / plan_.out.filename();
     const auto unet = unet_->averaged_unet();
     const auto autoencoder = autoencoder_->model();
-    const auto embedder = unet_->averaged_embedder();
+    nn::Conditioner& conditioner = unet_->averaged_conditioner();
     const checkpoint::Card described = card();
-    VELAMEN_TRY(
-        checkpoint::save_new(aside,
-                             {.components = {{"unet", unet_config(plan_).to_json(), *unet},
-                                             {"vae", autoencoder->config().to_json(), *autoencoder},
-                                             {"class_embedder", embedder->to_json(), *embedder}},
-                              .schedule = *schedule_,
-                              .card = described},
-                             DType::F16));
+    checkpoint::NewCheckpoint made{
+        .components = {{"unet", unet_config(plan_).to_json(), *unet},
+                       {"vae", autoencoder->config().to_json(), *autoencoder}},
+        .schedule = *schedule_,
+        .card = described};
+    if (auto* text = dynamic_cast<nn::TextConditioner*>(&conditioner)) {
+        made.components.push_back({"text_encoder", text_config(plan_).to_json(), text->encoder()});
+        made.tokenizer = tokenizer_path();
+    } else {
+        auto& table = dynamic_cast<nn::ClassEmbedderImpl&>(conditioner);
+        made.components.push_back({"class_embedder", table.to_json(), table});
+    }
+    VELAMEN_TRY(checkpoint::save_new(aside, made, DType::F16));
     std::vector<fs::path> entries;
     for (const auto& entry : fs::directory_iterator(aside))
         entries.push_back(entry.path().filename());

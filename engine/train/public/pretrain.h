@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Public training of an autoencoder (KL) and a class-conditional latent UNet on a folder of public
-// images, to make base checkpoints. Nothing here is private and nothing here protects.
+// Public training of an autoencoder (KL) and a latent UNet on a folder of public images, by class
+// or by caption, to make base checkpoints. Nothing here is private and nothing here protects.
 
 #pragma once
 
@@ -18,7 +18,10 @@ namespace velamen::train {
 
 struct PretrainPlan {
     std::filesystem::path source; ///< folder or zip; class = subfolder
-    std::filesystem::path out;    ///< checkpoint folder; state for resume in out/.pretrain
+    /// Instead of classes: the column "caption" of metadata.csv, read by a CLIP text encoder that
+    /// is trained with the UNet.
+    bool captions = false;
+    std::filesystem::path out; ///< checkpoint folder; state for resume in out/.pretrain
     int image_size = 32;
     int image_channels = 1;
     int latent_channels = 3;
@@ -26,7 +29,10 @@ struct PretrainPlan {
     std::vector<std::int64_t> unet_channels{64, 128};
     std::int64_t unet_head_count = 2;
     std::int64_t unet_groups = 16;
-    std::int64_t cross_attention_dim = 64;
+    std::int64_t cross_attention_dim = 64; ///< of a row of the class table, or of a token
+    std::int64_t text_layers = 2;
+    std::int64_t text_heads = 4;
+    std::int64_t text_tokens = 32; ///< to a prompt, start and end among them
     std::int64_t autoencoder_steps = 4000;
     std::int64_t unet_steps = 3000;
     std::int64_t autoencoder_batch = 64;

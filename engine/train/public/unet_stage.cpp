@@ -22,14 +22,14 @@ constexpr double kClassDropout = 0.1;
 constexpr double kAverageDecay = 0.999;
 constexpr double kSmallestStd = 0.05; ///< of the root mean square over the elements
 
-NamedTensors named(const nn::UNet& unet, const nn::ClassEmbedder& embedder,
+NamedTensors named(const nn::UNet& unet, const nn::Conditioner& conditioner,
                    const std::string& prefix)
 {
     NamedTensors all;
     for (const auto& item : unet->named_parameters())
         all.emplace_back(prefix + "unet/" + item.key(), item.value());
-    for (const auto& item : embedder->named_parameters())
-        all.emplace_back(prefix + "class_embedder/" + item.key(), item.value());
+    for (const auto& item : conditioner.named_parameters())
+        all.emplace_back(prefix + "conditioner/" + item.key(), item.value());
     return all;
 }
 
@@ -60,6 +60,15 @@ nn::UNet2DConditionConfig unet_config(const PretrainPlan& plan)
             .norm_num_groups = plan.unet_groups};
 }
 
+nn::ClipTextConfig text_config(const PretrainPlan& plan)
+{
+    return {.hidden_size = plan.cross_attention_dim,
+            .intermediate_size = 4 * plan.cross_attention_dim,
+            .num_hidden_layers = plan.text_layers,
+            .num_attention_heads = plan.text_heads,
+            .max_position_embeddings = plan.text_tokens};
+}
+
 Result<diffusion::Schedule> pretrain_schedule()
 {
     return diffusion::Schedule::create({.beta_schedule = diffusion::BetaSchedule::SquaredCosCapV2,
@@ -77,16 +86,16 @@ LatentMoments moments_of(const at::Tensor& latents)
 }
 
 UnetStage::UnetStage(const PretrainPlan& plan, const diffusion::Schedule& schedule,
-                     at::Tensor latents, at::Tensor labels, std::int64_t classes)
+                     at::Tensor latents, at::Tensor labels, const MakeConditioner& make)
     : plan_(plan), schedule_(schedule), latents_(std::move(latents)), labels_(std::move(labels))
 {
     const nn::UNetPlan graph = unet_config(plan).plan();
     unet_ = nn::UNet(graph);
-    embedder_ = nn::ClassEmbedder(classes + 1, plan.cross_attention_dim);
+    conditioner_ = make();
     averaged_unet_ = nn::UNet(graph);
-    averaged_embedder_ = nn::ClassEmbedder(classes + 1, plan.cross_attention_dim);
-    const NamedTensors weights = named(unet_, embedder_, "");
-    const NamedTensors averages = named(averaged_unet_, averaged_embedder_, "");
+    averaged_conditioner_ = make();
+    const NamedTensors weights = named(unet_, *conditioner_, "");
+    const NamedTensors averages = named(averaged_unet_, *averaged_conditioner_, "");
     const c10::NoGradGuard guard;
     for (std::size_t i = 0; i < weights.size(); ++i) {
         weights_.push_back(weights[i].second);
@@ -110,7 +119,7 @@ StepReport UnetStage::step(std::int64_t index)
         t.data_ptr<std::int64_t>()[i] =
             std::min(static_cast<std::int64_t>(share * static_cast<double>(count)), count - 1);
         if (noise.uniform() < kClassDropout)
-            classes.data_ptr<std::int64_t>()[i] = embedder_->null_class();
+            classes.data_ptr<std::int64_t>()[i] = conditioner_->null_class();
     }
     const at::Tensor e = draw_normals(noise, x0.sizes());
     const at::Tensor xt = diffusion::add_noise(schedule_, x0, e, t);
@@ -118,7 +127,7 @@ StepReport UnetStage::step(std::int64_t index)
     at::Tensor predicted;
     {
         const Autocast mixed(plan_.bf16);
-        predicted = unet_->forward(xt, t.to(at::kFloat), embedder_->forward(classes));
+        predicted = unet_->forward(xt, t.to(at::kFloat), conditioner_->forward(classes));
     }
     const at::Tensor loss = at::mse_loss(predicted.to(at::kFloat), v);
     optimiser_->zero_gradients();
@@ -135,8 +144,8 @@ StepReport UnetStage::step(std::int64_t index)
 
 NamedTensors UnetStage::state() const
 {
-    NamedTensors all = named(unet_, embedder_, "");
-    for (auto& item : named(averaged_unet_, averaged_embedder_, "average/"))
+    NamedTensors all = named(unet_, *conditioner_, "");
+    for (auto& item : named(averaged_unet_, *averaged_conditioner_, "average/"))
         all.push_back(std::move(item));
     for (auto& item : optimiser_->state())
         all.push_back(std::move(item));

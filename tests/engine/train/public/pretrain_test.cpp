@@ -101,7 +101,11 @@ Result<> run(const PretrainPlan& plan, Recorder& recorder)
 
 class Pretrain : public testing::Test {
 protected:
-    Pretrain() { write_images(source()); }
+    Pretrain()
+    {
+        write_images(source());
+        checkpoint::set_vocabularies(std::string(VELAMEN_SOURCE_DIR) + "/resources/vocabularies");
+    }
     fs::path source() const { return folder.path() / "bars"; }
     PretrainPlan plan(const std::string& name) const
     {
@@ -146,6 +150,79 @@ TEST_F(Pretrain, MakesACheckpointThatLoadsAndGenerates)
                                        });
     EXPECT_TRUE(drawn) << drawn.error().message;
     EXPECT_EQ(images, 2);
+}
+
+/// The bars with a caption each, and no folders of classes.
+PretrainPlan by_caption(PretrainPlan plan)
+{
+    const fs::path flat = plan.source.parent_path() / "captioned";
+    fs::create_directories(flat);
+    std::ofstream table(flat / "metadata.csv");
+    table << "file_name,caption\n";
+    for (int i = 0; i < 40; ++i) {
+        const std::string name = std::to_string(i) + ".png";
+        fs::copy_file(plan.source / (i % 2 == 0 ? "across" : "down") / name, flat / name,
+                      fs::copy_options::overwrite_existing);
+        table << name << (i % 2 == 0 ? ",\"a bar, across\"\n" : ",a bar down\n");
+    }
+    plan.source = flat;
+    plan.captions = true;
+    plan.text_layers = 1;
+    plan.text_heads = 2;
+    plan.text_tokens = 8;
+    return plan;
+}
+
+TEST_F(Pretrain, LearnsCaptionsAndDrawsByPrompt)
+{
+    const PretrainPlan made = by_caption(plan("captions"));
+    Recorder recorder;
+    const auto result = run(made, recorder);
+    ASSERT_TRUE(result) << result.error().message;
+
+    auto loaded = checkpoint::Checkpoint::load(made.out);
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    EXPECT_TRUE((*loaded)->is_text_conditional());
+    EXPECT_TRUE((*loaded)->card().classes.empty());
+    EXPECT_EQ((*loaded)->card().caption, "{class}");
+    EXPECT_EQ((*loaded)->conditioner().tokens(), 8);
+    EXPECT_TRUE(fs::exists(made.out / "tokenizer" / "merges.txt"));
+
+    const auto session = generate::GenerationSession::open(made.out);
+    ASSERT_TRUE(session) << session.error().message;
+    std::vector<image::Image> drawn;
+    for (const char* prompt : {"a bar, across", "a bar down"}) {
+        const auto done = (*session)->run(
+            {.classes = {0}, .prompts = {prompt}, .seed = 4, .steps = 2}, {},
+            [&](const generate::GeneratedImage& image) { drawn.push_back(image.image); });
+        ASSERT_TRUE(done) << done.error().message;
+    }
+    ASSERT_EQ(drawn.size(), 2U);
+    EXPECT_NE(drawn[0].pixels, drawn[1].pixels); // of one seed
+}
+
+TEST_F(Pretrain, GoesOnWithCaptionsBitForBitAfterAStop)
+{
+    const PretrainPlan whole = by_caption(plan("whole")), parts = by_caption(plan("parts"));
+    Recorder undisturbed, in_unet, rest;
+    ASSERT_TRUE(run(whole, undisturbed));
+    in_unet.stop_at = 9;
+    ASSERT_FALSE(run(parts, in_unet));
+    const auto last = run(parts, rest);
+    ASSERT_TRUE(last) << last.error().message;
+    for (const std::string& part : {kWeights[0], std::string("text_encoder/model.safetensors")})
+        EXPECT_EQ(bytes(parts, part), bytes(whole, part)) << part;
+}
+
+TEST_F(Pretrain, NamesAMissingColumnOfCaptions)
+{
+    PretrainPlan made = plan("captions");
+    made.captions = true; // there is no metadata.csv
+    Recorder recorder;
+    const auto result = run(made, recorder);
+    ASSERT_FALSE(result);
+    EXPECT_NE(result.error().message.find("metadata.csv"), std::string::npos)
+        << result.error().message;
 }
 
 TEST_F(Pretrain, GoesOnBitForBitAfterAStop)
