@@ -9,6 +9,7 @@
 #include <cstring>
 #include <numbers>
 
+#include "kernels/api/channel_norm.h"
 #include "kernels/api/gram_product.h"
 #include "kernels/api/layer_norm_sums.h"
 #include "kernels/api/private_update.h"
@@ -135,6 +136,30 @@ Status layer_norm_sums(Stream, const LayerNormSums& job) noexcept
             }
             job.weight_grad[u * job.width + c] = static_cast<float>(weight);
             job.bias_grad[u * job.width + c] = static_cast<float>(bias);
+        }
+    return Status::Ok;
+}
+
+Status channel_sums(Stream, const ChannelSums& job) noexcept
+{
+    for (std::size_t c = 0; c < job.channels; ++c) {
+        job.sums[c] = 0.0;
+        for (std::size_t p = 0; p < job.pixels; ++p) {
+            const double x = job.input[p * job.channels + c];
+            job.sums[c] += job.centre.empty() ? x : (x - job.centre[c]) * (x - job.centre[c]);
+        }
+    }
+    return Status::Ok;
+}
+
+Status channel_affine(Stream, const ChannelAffine& job) noexcept
+{
+    for (std::size_t p = 0; p < job.pixels; ++p)
+        for (std::size_t c = 0; c < job.channels; ++c) {
+            const std::size_t at = p * job.channels + c;
+            const double y =
+                (static_cast<double>(job.input[at]) - job.centre[c]) * job.scale[c] + job.shift[c];
+            job.output[at] = static_cast<float>(job.has_silu ? y / (1.0 + std::exp(-y)) : y);
         }
     return Status::Ok;
 }

@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "engine/nn/layers/group_norm.h"
 #include "engine/nn/layers/optional_of.h"
 
 namespace velamen::nn {
@@ -65,17 +66,17 @@ at::Tensor normalised(const at::Tensor& x, const at::Tensor& weight, const at::T
     return at::addcmul(over_map(shift), x, over_map(scale));
 }
 
-struct NormSiluFunction : torch::autograd::Function<NormSiluFunction> {
+struct NormFunction : torch::autograd::Function<NormFunction> {
     static at::Tensor forward(AutogradContext* context, const at::Tensor& x, std::int64_t groups,
-                              const at::Tensor& weight, const at::Tensor& bias, double eps)
+                              const at::Tensor& weight, const at::Tensor& bias, double eps,
+                              bool has_silu)
     {
         const at::Tensor input = channels_last(x);
-        const NormShape s(x, groups);
-        auto [out, mean, rstd] =
-            at::native_group_norm(input, weight, bias, s.rows, s.channels, s.area, groups, eps);
+        const Normed normed = group_norm(input, groups, weight, bias, eps, has_silu);
         context->saved_data["groups"] = groups;
-        context->save_for_backward({input, weight, bias, mean, rstd});
-        return at::silu_(out);
+        context->saved_data["has_silu"] = has_silu;
+        context->save_for_backward({input, weight, bias, normed.mean, normed.rstd});
+        return normed.out;
     }
 
     static variable_list backward(AutogradContext* context, variable_list grads)
@@ -83,12 +84,16 @@ struct NormSiluFunction : torch::autograd::Function<NormSiluFunction> {
         const auto saved = context->get_saved_variables();
         const at::Tensor x = saved[0].detach();
         const NormShape s(x, context->saved_data["groups"].toInt());
-        at::Tensor grad =
-            normalised(x, saved[1], saved[2], saved[3], saved[4], s).to(x.scalar_type());
-        at::silu_backward_out(grad, channels_last(grads[0]), grad);
+        at::Tensor grad = channels_last(grads[0]);
+        if (context->saved_data["has_silu"].toBool()) {
+            at::Tensor before =
+                normalised(x, saved[1], saved[2], saved[3], saved[4], s).to(x.scalar_type());
+            grad = at::silu_backward_out(before, grad, before);
+        }
         return {std::get<0>(at::native_group_norm_backward(grad, x, saved[3], saved[4], saved[1],
                                                            s.rows, s.channels, s.area, s.groups,
                                                            {true, false, false})),
+                {},
                 {},
                 {},
                 {},
@@ -111,12 +116,11 @@ at::Tensor frozen_conv2d(const at::Tensor& x, const at::Tensor& weight, const at
                       : conv2d_forward(x, weight, bias, geometry);
 }
 
-at::Tensor frozen_norm_silu(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight,
-                            const at::Tensor& bias, double eps)
+at::Tensor frozen_norm(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight,
+                       const at::Tensor& bias, double eps, bool has_silu)
 {
-    if (records(x)) return NormSiluFunction::apply(x, groups, weight, bias, eps);
-    at::Tensor out = at::group_norm(x, groups, weight, bias, eps);
-    return at::silu_(out);
+    return records(x) ? NormFunction::apply(x, groups, weight, bias, eps, has_silu)
+                      : group_norm(x, groups, weight, bias, eps, has_silu).out;
 }
 
 } // namespace velamen::nn

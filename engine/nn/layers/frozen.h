@@ -17,8 +17,8 @@ bool is_frozen(const at::Tensor& weight, const at::Tensor& bias);
 at::Tensor frozen_conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                          const ConvGeometry& geometry);
 
-/// silu(group_norm(x)) with frozen weight and bias: [C]. x: [N, C, H, W]
-at::Tensor frozen_norm_silu(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight,
-                            const at::Tensor& bias, double eps);
+/// The group norm of x, or its SiLU, with frozen weight and bias: [C]. x: [N, C, H, W]
+at::Tensor frozen_norm(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight,
+                       const at::Tensor& bias, double eps, bool has_silu);
 
 } // namespace velamen::nn

@@ -30,13 +30,15 @@ at::Tensor GroupNormImpl::forward(const at::Tensor& x)
 {
     if (Tap* tap = watching(weight))
         return tap->group_norm(x, options.num_groups(), weight, bias, options.eps());
+    if (x.dim() == 4 && is_frozen(weight, bias))
+        return frozen_norm(x, options.num_groups(), weight, bias, options.eps(), false);
     return at::group_norm(x, options.num_groups(), weight, bias, options.eps());
 }
 
 at::Tensor GroupNormImpl::forward_silu(const at::Tensor& x)
 {
     if (is_frozen(weight, bias))
-        return frozen_norm_silu(x, options.num_groups(), weight, bias, options.eps());
+        return frozen_norm(x, options.num_groups(), weight, bias, options.eps(), true);
     return at::silu(forward(x));
 }
 
