@@ -14,7 +14,7 @@ namespace {
 
 class Ddim final : public Stepper {
 public:
-    Ddim(StepperParts parts, float eta) : parts_(std::move(parts)), eta_(eta) {}
+    Ddim(StepperParts parts, double eta) : parts_(std::move(parts)), eta_(eta) {}
 
     at::Tensor step(int index, const at::Tensor& x, const at::Tensor& output) override
     {
@@ -23,30 +23,29 @@ public:
         const auto t = static_cast<std::int64_t>(parts_.times[static_cast<std::size_t>(index)]);
         const std::int64_t before =
             t - o.num_train_timesteps / static_cast<std::int64_t>(parts_.times.size());
-        const float a = schedule.alpha_cumprod(t);
-        const float a_before = before >= 0 ? schedule.alpha_cumprod(before)
-            : o.set_alpha_to_one           ? 1.0F
-                                           : schedule.alpha_cumprod(0);
-        auto [x0, eps] = interpret(o.prediction_type, x, output, std::sqrt(a), std::sqrt(1.0F - a));
+        const double a = schedule.alpha_cumprod(t);
+        const double a_before = before >= 0 ? schedule.alpha_cumprod(before)
+            : o.set_alpha_to_one            ? 1.0
+                                            : schedule.alpha_cumprod(0);
+        auto [x0, eps] = interpret(o.prediction_type, x, output, std::sqrt(a), std::sqrt(1.0 - a));
         if (o.clip_sample) // eps is not computed again, as in diffusers
             x0 = x0.clamp(-o.clip_sample_range, o.clip_sample_range);
-        const float variance =
-            std::max(0.0F, (1.0F - a_before) / (1.0F - a) * (1.0F - a / a_before));
-        const float deviation = eta_ * std::sqrt(variance);
-        const float direction = std::sqrt(std::max(0.0F, 1.0F - a_before - deviation * deviation));
+        const double variance = std::max(0.0, (1.0 - a_before) / (1.0 - a) * (1.0 - a / a_before));
+        const double deviation = eta_ * std::sqrt(variance);
+        const double direction = std::sqrt(std::max(0.0, 1.0 - a_before - deviation * deviation));
         at::Tensor next = x0 * std::sqrt(a_before) + eps * direction;
-        if (eta_ > 0.0F) next = next + parts_.noise(index) * deviation;
+        if (eta_ > 0.0) next = next + parts_.noise(index) * deviation;
         return next;
     }
 
 private:
     StepperParts parts_;
-    float eta_;
+    double eta_;
 };
 
 } // namespace
 
-std::unique_ptr<Stepper> make_ddim(StepperParts parts, float eta)
+std::unique_ptr<Stepper> make_ddim(StepperParts parts, double eta)
 {
     return std::make_unique<Ddim>(std::move(parts), eta);
 }

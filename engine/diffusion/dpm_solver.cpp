@@ -17,7 +17,7 @@ public:
     {
         for (const float t : parts_.times)
             levels_.push_back(level_of(parts_.schedule.noise_ratio(t)));
-        levels_.push_back({.alpha = 1.0F, .sigma = 0.0F, .lambda = INFINITY});
+        levels_.push_back({.alpha = 1.0, .sigma = 0.0, .lambda = INFINITY});
     }
 
     at::Tensor step(int index, const at::Tensor& x, const at::Tensor& output) override
@@ -30,27 +30,27 @@ public:
         const at::Tensor earlier = std::exchange(earlier_, x0);
         if (i + 2 == levels_.size()) // first order with h = infinity: neither x nor noise is left
             return x0;
-        const float h = next.lambda - now.lambda;
-        const float forgotten = is_sde_ ? std::exp(-2.0F * h) : std::exp(-h);
-        const float factor = next.alpha * (1.0F - forgotten);
-        const float kept = next.sigma / now.sigma * (is_sde_ ? std::exp(-h) : 1.0F);
+        const double h = next.lambda - now.lambda;
+        const double forgotten = is_sde_ ? std::exp(-2.0 * h) : std::exp(-h);
+        const double factor = next.alpha * (1.0 - forgotten);
+        const double kept = next.sigma / now.sigma * (is_sde_ ? std::exp(-h) : 1.0);
         at::Tensor out = x * kept + x0 * factor;
         if (i > 0) {
-            const float r = (now.lambda - levels_[i - 1].lambda) / h;
-            out = out + (x0 - earlier) * (1.0F / r) * (0.5F * factor);
+            const double r = (now.lambda - levels_[i - 1].lambda) / h;
+            out = out + (x0 - earlier) * (1.0 / r) * (0.5 * factor);
         }
-        if (is_sde_) out = out + parts_.noise(index) * (next.sigma * std::sqrt(1.0F - forgotten));
+        if (is_sde_) out = out + parts_.noise(index) * (next.sigma * std::sqrt(1.0 - forgotten));
         return out;
     }
 
 private:
     struct Level {
-        float alpha, sigma, lambda;
+        double alpha, sigma, lambda;
     };
 
-    static Level level_of(float ratio)
+    static Level level_of(double ratio)
     {
-        const float alpha = 1.0F / std::sqrt(ratio * ratio + 1.0F), sigma = ratio * alpha;
+        const double alpha = 1.0 / std::sqrt(ratio * ratio + 1.0), sigma = ratio * alpha;
         return {.alpha = alpha, .sigma = sigma, .lambda = std::log(alpha) - std::log(sigma)};
     }
 

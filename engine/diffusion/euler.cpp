@@ -21,38 +21,39 @@ public:
     {
         for (const float t : parts_.times)
             sigmas_.push_back(parts_.schedule.noise_ratio(t));
-        sigmas_.push_back(0.0F);
+        sigmas_.push_back(0.0);
     }
 
-    float initial_scale() const override
+    double initial_scale() const override
     {
-        const float most = sigmas_.front();
+        const double most = sigmas_.front();
         return parts_.schedule.options().timestep_spacing == TimestepSpacing::Leading
-            ? std::sqrt(most * most + 1.0F)
+            ? std::sqrt(most * most + 1.0)
             : most;
     }
 
     at::Tensor input(int index, const at::Tensor& x) const override
     {
-        const float sigma = sigmas_[static_cast<std::size_t>(index)];
-        return x / std::sqrt(sigma * sigma + 1.0F);
+        const double sigma = sigmas_[static_cast<std::size_t>(index)];
+        return x / std::sqrt(sigma * sigma + 1.0);
     }
 
     at::Tensor step(int index, const at::Tensor& x, const at::Tensor& output) override
     {
         const auto i = static_cast<std::size_t>(index);
-        const float sigma = sigmas_[i], next = sigmas_[i + 1];
+        const double sigma = sigmas_[i], next = sigmas_[i + 1];
         const at::Tensor slope = (x - denoised(x, output, sigma)) / sigma;
         if (!is_ancestral_) return x + slope * (next - sigma);
-        const float back = std::sqrt(next * next * (sigma * sigma - next * next) / (sigma * sigma));
-        const float down = std::sqrt(next * next - back * back);
+        const double back =
+            std::sqrt(next * next * (sigma * sigma - next * next) / (sigma * sigma));
+        const double down = std::sqrt(next * next - back * back);
         return x + slope * (down - sigma) + parts_.noise(index) * back;
     }
 
 private:
-    at::Tensor denoised(const at::Tensor& x, const at::Tensor& output, float sigma) const
+    at::Tensor denoised(const at::Tensor& x, const at::Tensor& output, double sigma) const
     {
-        const float square = sigma * sigma + 1.0F;
+        const double square = sigma * sigma + 1.0;
         switch (parts_.schedule.options().prediction_type) {
         case PredictionType::Epsilon:
             return x - output * sigma;
@@ -66,7 +67,7 @@ private:
 
     StepperParts parts_;
     bool is_ancestral_;
-    std::vector<float> sigmas_; // one per step, and the end
+    std::vector<double> sigmas_; // one per step, and the end
 };
 
 } // namespace

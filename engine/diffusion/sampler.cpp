@@ -14,8 +14,8 @@
 
 namespace velamen::diffusion {
 
-Estimates interpret(PredictionType type, const at::Tensor& x, const at::Tensor& output, float alpha,
-                    float sigma)
+Estimates interpret(PredictionType type, const at::Tensor& x, const at::Tensor& output,
+                    double alpha, double sigma)
 {
     switch (type) {
     case PredictionType::Epsilon:
@@ -44,7 +44,7 @@ std::unique_ptr<Stepper> make_stepper(const SamplerOptions& options, StepperPart
     case SamplerKind::Ddim:
         break;
     }
-    return make_ddim(std::move(parts), static_cast<float>(options.eta));
+    return make_ddim(std::move(parts), options.eta);
 }
 
 bool takes_noise(const SamplerOptions& options)
@@ -69,16 +69,20 @@ Result<at::Tensor> sample(const Schedule& schedule, const SamplerOptions& option
     try {
         const at::NoGradGuard no_grad;
         const auto stepper = make_stepper(options, {schedule, times, step_noise});
-        x = x * stepper->initial_scale();
+        // In double between the steps: fifty roundings to fp32 would add up to more than the
+        // rounding of the model's input.
+        const at::ScalarType type = x.scalar_type();
+        x = x.to(at::kDouble) * stepper->initial_scale();
         const int total = static_cast<int>(times.size());
         for (int i = 0; i < total; ++i) {
             if (stop.stop_requested()) return fail(ErrorCode::Cancelled, "sampling was stopped");
-            const at::Tensor t = at::full({x.size(0)}, times[static_cast<std::size_t>(i)],
-                                          x.options().dtype(at::kFloat));
-            x = stepper->step(i, x, denoiser(stepper->input(i, x), t));
+            const at::Tensor t =
+                at::full({1}, times[static_cast<std::size_t>(i)], x.options().dtype(at::kFloat));
+            const at::Tensor output = denoiser(stepper->input(i, x).to(type), t);
+            x = stepper->step(i, x, output.to(at::kDouble));
             if (progress) progress(i + 1, total);
         }
-        return x;
+        return x.to(type);
     } catch (const std::bad_alloc&) {
         return fail(ErrorCode::OutOfMemory, "sampling ran out of memory", "draw fewer at a time");
     } catch (const std::exception& e) {

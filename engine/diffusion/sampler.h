@@ -22,7 +22,7 @@ struct SamplerOptions {
     double eta = 0.0; ///< DDIM only: 0 deterministic, 1 as noisy as DDPM
 };
 
-/// x: [N, ...], t: [N] fp32  ->  the prediction, shaped like x
+/// x: [N, ...], t: [1] fp32, of all samples  ->  the prediction, shaped like x
 using Denoiser = std::function<at::Tensor(const at::Tensor& x, const at::Tensor& t)>;
 
 /// The timesteps in the order in which they are visited; whole numbers but for Euler's under

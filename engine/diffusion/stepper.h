@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What a sampler is inside: where it steps on a schedule, and how. Scalars are fp32 like diffusers'
-// zero-dimensional tensors, so that both round alike.
+// What a sampler is inside: where it steps on a schedule, and how. The tables of a schedule are
+// fp32 as in diffusers; what is made of them is double. x and the outputs come as double too.
 
 #pragma once
 
@@ -22,7 +22,7 @@ class Stepper {
 public:
     virtual ~Stepper() = default;
     /// Times one: the standard normal x begins with this deviation.
-    virtual float initial_scale() const { return 1.0F; }
+    virtual double initial_scale() const { return 1.0; }
     /// What the network is shown instead of x.
     virtual at::Tensor input(int /*index*/, const at::Tensor& x) const { return x; }
     /// From x at times[index] and the network's output there to x at the next time.
@@ -37,7 +37,7 @@ struct StepperParts {
 };
 
 /// Song, Meng, Ermon 2021 (arXiv 2010.02502), equations 12 and 16.
-std::unique_ptr<Stepper> make_ddim(StepperParts parts, float eta);
+std::unique_ptr<Stepper> make_ddim(StepperParts parts, double eta);
 /// Ho, Jain, Abbeel 2020 (arXiv 2006.11239), equations 6 and 7, with the smaller variance.
 std::unique_ptr<Stepper> make_ddpm(StepperParts parts);
 /// Lu et al. 2022 (arXiv 2211.01095): multistep of order 2, midpoint, final sigma zero; the SDE
@@ -52,7 +52,7 @@ struct Estimates {
     at::Tensor x0;
     at::Tensor eps;
 };
-Estimates interpret(PredictionType type, const at::Tensor& x, const at::Tensor& output, float alpha,
-                    float sigma);
+Estimates interpret(PredictionType type, const at::Tensor& x, const at::Tensor& output,
+                    double alpha, double sigma);
 
 } // namespace velamen::diffusion

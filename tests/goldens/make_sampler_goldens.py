@@ -4,7 +4,8 @@
 # spacings with 1, 7 and 50 steps. Run by hand:
 #   PYTHONPATH=refs python3 tests/goldens/make_sampler_goldens.py     (torch 2.15.0, diffusers 0.42.1)
 # Writes tests/goldens/nn/samplers.safetensors: one tensor [schedule, prediction, spacing, steps, ...]
-# a sampler, and the times [spacing, steps, 50], -1 behind the last.
+# a sampler, and the times [spacing, steps, 50], -1 behind the last. The schedulers compute in double with their own fp32
+# tables: their rounding of x and of differences of coefficients would be most of what is compared.
 
 import json
 import pathlib
@@ -58,9 +59,22 @@ def scheduler_of(sampler, options):
     return EulerAncestralDiscreteScheduler(**known)
 
 
+class NoSinglePrecision:
+    """Schedulers that go back to fp32 by themselves do not."""
+
+    def __enter__(self):
+        self.single, torch.float32 = torch.float32, torch.float64
+
+    def __exit__(self, *_):
+        torch.float32 = self.single
+
+
 def run(sampler, options, steps, x, noises):
     scheduler = scheduler_of(sampler, options)
     scheduler.set_timesteps(steps)
+    for table in ("alphas_cumprod", "final_alpha_cumprod", "one", "sigmas"):
+        if hasattr(scheduler, table):
+            setattr(scheduler, table, getattr(scheduler, table).double())
     x = x * scheduler.init_noise_sigma
     draw = Noises(noises)
     module = __import__(type(scheduler).__module__, fromlist=["randn_tensor"])
@@ -70,7 +84,8 @@ def run(sampler, options, steps, x, noises):
         if sampler == "euler-a" and options["prediction_type"] == "sample":
             out = (x - out) / scheduler.sigmas[i]
         more = dict(eta=1.0, variance_noise=noises[i]) if sampler == "ddim_eta" else {}
-        x = scheduler.step(out, t, x, **more).prev_sample
+        with NoSinglePrecision():
+            x = scheduler.step(out, t, x, **more).prev_sample
     return x, scheduler.timesteps.float()
 
 
@@ -88,7 +103,7 @@ def main():
                     for d, steps in enumerate(STEPS):
                         options = dict(schedule, prediction_type=prediction, timestep_spacing=spacing,
                                        steps_offset=1 if spacing == "leading" else 0)
-                        out[a, b, c, d], visited = run(sampler, options, steps, x, noises)
+                        out[a, b, c, d], visited = run(sampler, options, steps, x.double(), noises.double())
                         times[c, d, :steps] = visited
         data[sampler], data[sampler + "/times"] = out, times
     configs = json.dumps([dict(v, clip_sample=False, set_alpha_to_one=False) for v in SCHEDULES.values()])
