@@ -15,6 +15,7 @@
 #include "engine/checkpoint/weights.h"
 #include "engine/diffusion/sampler.h"
 #include "engine/diffusion/schedule.h"
+#include "engine/nn/layers/packed.h"
 #include "engine/nn/unet/model.h"
 
 namespace velamen::app {
@@ -57,6 +58,7 @@ Result<io::Json> benchForward(const std::string& config, const std::string& prec
             unet(x, time, context);
             return;
         }
+        const nn::PackedWeights packed(*unet); // as where images are drawn; counted
         const auto drawn = diffusion::sample(
             schedule, {.steps = 20},
             [&](const at::Tensor& z, const at::Tensor& t) { return unet(z, t, context); }, x, {},

@@ -14,8 +14,9 @@
 
 #include "engine/diffusion/sampler.h"
 #include "engine/generate/noise.h"
-#include "engine/nn/autoencoder/autoencoder.h"
+#include "engine/nn/autoencoder/slices.h"
 #include "engine/nn/conditioner/conditioner.h"
+#include "engine/nn/layers/packed.h"
 #include "engine/nn/unet/model.h"
 
 namespace velamen::generate {
@@ -63,7 +64,7 @@ Result<at::Tensor> denoise(const Models& models, const GenerationRequest& reques
 
     const diffusion::Denoiser denoiser = [&](const at::Tensor& x, const at::Tensor& t) {
         if (!is_guided) return models.unet.forward(x, t, context);
-        const auto halves = models.unet.forward(at::cat({x, x}), at::cat({t, t}), context).chunk(2);
+        const auto halves = models.unet.forward(at::cat({x, x}), t, context).chunk(2);
         const at::Tensor guided = halves[0] + request.guidance * (halves[0] - halves[1]);
         return request.guidance_rescale > 0.0
             ? rescaled(halves[0], guided, request.guidance_rescale)
@@ -77,7 +78,7 @@ Result<at::Tensor> denoise(const Models& models, const GenerationRequest& reques
         diffusion::sample(
             models.schedule, {.kind = request.sampler, .steps = request.steps, .eta = request.eta},
             denoiser, noise(batch.seeds, 0, channels, side), step_noise, stop, progress));
-    return models.autoencoder.decode(models.scale.to_autoencoder(z));
+    return nn::decode_all(models.autoencoder, models.scale.to_autoencoder(z));
 }
 
 } // namespace
@@ -144,6 +145,7 @@ try {
     const auto prompts = static_cast<std::int64_t>(request.prompts.size());
     VELAMEN_TRY(check(request, prompts > 0 ? prompts : models.conditioner.null_class()));
     const c10::InferenceMode guard;
+    const nn::PackedWeights packed(models.unet);
     const bool is_cheap =
         models.scale.channels() * models.scale.side() * models.scale.side() <= kCheapLatent;
     const std::size_t total = request.classes.size();

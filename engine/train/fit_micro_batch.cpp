@@ -48,7 +48,7 @@ try {
     TrainingPlan fitted = plan;
     if (plan.memory_limit <= 0.0) return fitted;
     VELAMEN_ASSIGN(const auto model, PrivateModel::create(plan));
-    VELAMEN_ASSIGN(const auto preview, Preview::create(plan));
+    VELAMEN_ASSIGN(const auto preview, Preview::create(plan, *model));
     VELAMEN_ASSIGN(dpsgd::Clipper clipper, make_clipper(plan, model->trained()));
     const dpsgd::Optimiser optimiser(model->trained(), {});
     model->set_precision(plan.precision);

@@ -32,8 +32,17 @@ at::Tensor ConvImpl::forward(const at::Tensor& x)
         return at::conv2d(x, in_type_of(x, weight), in_type_of(x, bias), square_.stride,
                           square_.padding);
     lay_out();
+    if (is_packed_for(x, weight)) return packed(x);
     return frozen_conv2d(x, in_type_of(x, weight), in_type_of(x, bias),
                          {square_.stride, square_.padding});
+}
+
+at::Tensor ConvImpl::packed(const at::Tensor& x)
+{
+    if (square_.kernel != 1 || square_.stride != 1 || square_.padding != 0)
+        return packed_conv2d(x, weight, bias, {square_.stride, square_.padding});
+    const at::Tensor pixels = channels_last(x).permute({0, 2, 3, 1}); // [N, H, W, in]
+    return packed_linear(pixels, weight, bias).permute({0, 3, 1, 2});
 }
 
 void ConvImpl::lay_out()

@@ -7,6 +7,7 @@
 
 #include <torch/nn/modules/conv.h>
 
+#include "engine/nn/layers/packed.h"
 #include "engine/nn/layers/tapped.h"
 
 namespace velamen::nn {
@@ -20,7 +21,7 @@ struct ConvOptions {
     bool has_bias = true;
 };
 
-class ConvImpl final : public torch::nn::Conv2dImpl, public Tapped {
+class ConvImpl final : public torch::nn::Conv2dImpl, public Tapped, public Packable {
 public:
     explicit ConvImpl(const ConvOptions& options);
 
@@ -28,6 +29,7 @@ public:
     at::Tensor forward(const at::Tensor& x);
 
 private:
+    at::Tensor packed(const at::Tensor& x);
     /// Puts a weight that is not trained into the layout in which it is used; done once.
     void lay_out();
 

@@ -22,6 +22,7 @@ LinearImpl::LinearImpl(std::int64_t in, std::int64_t out, bool with_bias)
 at::Tensor LinearImpl::forward(const at::Tensor& x)
 {
     if (Tap* tap = watching(weight)) return tap->linear(x, weight, bias);
+    if (!lora_ && is_packed_for(x, weight)) return packed_linear(x, weight, bias);
     const at::Tensor y = at::linear(x, in_type_of(x, weight), in_type_of(x, bias));
     return lora_ ? y + lora_term(*lora_, x, watching(lora_->a)) : y;
 }

@@ -10,11 +10,12 @@
 #include <torch/nn/modules/linear.h>
 
 #include "engine/nn/layers/lora.h"
+#include "engine/nn/layers/packed.h"
 #include "engine/nn/layers/tapped.h"
 
 namespace velamen::nn {
 
-class LinearImpl final : public torch::nn::LinearImpl, public Tapped {
+class LinearImpl final : public torch::nn::LinearImpl, public Tapped, public Packable {
 public:
     LinearImpl(std::int64_t in, std::int64_t out, bool bias = true);
 

@@ -31,8 +31,9 @@ public:
     explicit UNetImpl(const UNetPlan& plan);
     ~UNetImpl() override;
 
-    /// sample: [N, C, H, W], timestep: [N] float (fractions allowed), context: [N, L, D] (may
-    /// require grad; undefined when the plan has none), labels: [N] (int64; only with class_rows)
+    /// sample: [N, C, H, W], timestep: [N] or [1] float (fractions allowed), context: [N, L, D]
+    /// (may require grad; undefined when the plan has none), labels: [N] (int64; only with
+    /// class_rows)
     /// ->  [N, Cout, H, W]
     at::Tensor forward(const at::Tensor& sample, const at::Tensor& timestep,
                        const at::Tensor& context = {}, const at::Tensor& labels = {});

@@ -12,7 +12,7 @@
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/generate/latent_scale.h"
 #include "engine/image/codec.h"
-#include "engine/nn/autoencoder/autoencoder.h"
+#include "engine/nn/autoencoder/slices.h"
 
 namespace velamen::train {
 
@@ -135,8 +135,8 @@ Result<Dataset> load_dataset(const TrainingPlan& plan, const privacy::LedgerStor
         }
         try {
             const torch::NoGradGuard no_grad;
-            const auto latents =
-                scale.to_model(vae.encode(to_batch(images)).mean).contiguous(); // [n, Z, h, w]
+            const auto latents = scale.to_model(nn::encode_means(vae, to_batch(images)))
+                                     .contiguous(); // [n, Z, h, w]
             cache.channels = static_cast<int>(latents.size(1));
             cache.height = static_cast<int>(latents.size(2));
             cache.width = static_cast<int>(latents.size(3));

@@ -3,6 +3,8 @@
 #include "engine/train/private/preview.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include <ATen/ATen.h>
 #include <torch/types.h>
@@ -11,6 +13,8 @@
 #include "engine/checkpoint/blocks.h"
 #include "engine/checkpoint/tensors.h"
 #include "engine/core/assert.h"
+#include "engine/nn/conditioner/conditioner.h"
+#include "engine/nn/unet/model.h"
 #include "engine/train/private/private_model.h"
 
 namespace velamen::train {
@@ -20,17 +24,41 @@ namespace {
 constexpr int kPreviewSteps = 10;
 constexpr std::size_t kMostClasses = 12;
 
+/// The tensors of `own` in the memory of those of `with`, but for what is called as one of
+/// `changed` when `prefix` stands before it.
+void share(torch::nn::Module& own, torch::nn::Module& with, std::string_view prefix,
+           const std::set<std::string>& changed)
+{
+    const auto theirs = with.named_parameters();
+    for (auto& item : own.named_parameters())
+        if (!changed.contains(std::string(prefix) + item.key()))
+            item.value().set_data(theirs[item.key()].detach());
+}
+
+void share_frozen(checkpoint::Checkpoint& own, checkpoint::Checkpoint& with,
+                  const std::vector<std::string>& names)
+{
+    const std::set<std::string> changed(names.begin(), names.end());
+    share(own.unet(), with.unet(), checkpoint::kUNetPrefix, changed);
+    const auto is_conditioner = [&](const std::string& name) {
+        return name.starts_with(own.conditioner_name() + "/");
+    };
+    if (own.is_text_conditional() && std::ranges::none_of(names, is_conditioner))
+        share(own.conditioner(), with.conditioner(), {}, {});
+}
+
 } // namespace
 
-Result<std::unique_ptr<Preview>> Preview::create(const TrainingPlan& plan)
+Result<std::unique_ptr<Preview>> Preview::create(const TrainingPlan& plan, PrivateModel& model)
 {
     std::unique_ptr<Preview> preview(new Preview);
     VELAMEN_ASSIGN(preview->checkpoint_,
                    checkpoint::Checkpoint::load(plan.checkpoint, {.are_values_known = true}));
     VELAMEN_TRY(prepare(*preview->checkpoint_, plan));
+    VELAMEN_ASSIGN(const auto names, changed_tensors(*preview->checkpoint_, plan));
+    share_frozen(*preview->checkpoint_, model.checkpoint(), names);
     VELAMEN_ASSIGN(const auto selection, checkpoint::Selection::parse(plan.selection));
     if (selection.is_lora()) {
-        VELAMEN_ASSIGN(const auto names, changed_tensors(*preview->checkpoint_, plan));
         preview->merged_.emplace(*preview->checkpoint_, names, selection.scale());
     }
     preview->session_ = generate::GenerationSession::over(*preview->checkpoint_);

@@ -19,10 +19,15 @@
 
 namespace velamen::train {
 
+class PrivateModel;
+
 /// One thread.
 class Preview {
 public:
-    static Result<std::unique_ptr<Preview>> create(const TrainingPlan& plan);
+    /// `model`: of the same plan, in fp32. The UNet's weights, and a text encoder, that the run
+    /// does not change are borrowed from it: a second copy of a large UNet would be most of the
+    /// run's memory.
+    static Result<std::unique_ptr<Preview>> create(const TrainingPlan& plan, PrivateModel& model);
 
     /// Takes over the averaged weights (by name), to be called before each use: those of the UNet
     /// are borrowed until the next call; low-rank factors are folded into the weights that

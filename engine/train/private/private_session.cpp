@@ -146,7 +146,7 @@ Result<> PrivateSession::prepare()
         tell(Phase::Preparing, 0, 0,
              std::to_string(dead.size()) + " selected tensors, such as " + dead.front()
                  + ", have a gradient of zero by construction: they receive noise alone");
-    VELAMEN_ASSIGN(preview_, Preview::create(plan_));
+    VELAMEN_ASSIGN(preview_, Preview::create(plan_, *model_));
     VELAMEN_ASSIGN(auto store, privacy::LedgerStore::open(ledgers_));
     VELAMEN_ASSIGN(
         dataset_,
