@@ -63,7 +63,11 @@ public:
     Result<> write(const fs::path& path) const
     {
         VELAMEN_TRY(core::make_directory(path.parent_path()));
-        return io::write_safetensors(path, views_, rewrite_.component.tensors.file()->metadata());
+        // A large base is not all in memory while it is copied.
+        const io::TensorFile& base = *rewrite_.component.tensors.file();
+        return io::write_safetensors(
+            path, views_, base.metadata(),
+            [&](const io::TensorView& view) { base.give_back(view.bytes); });
     }
 
 private:

@@ -44,6 +44,12 @@ MappedFile::~MappedFile()
     if (descriptor_ >= 0) ::close(descriptor_);
 }
 
+void MappedFile::give_back(std::span<const std::byte> part) const noexcept
+{
+    const std::size_t begin = static_cast<std::size_t>(part.data() - bytes().data());
+    forget_pages(static_cast<std::byte*>(data_) + begin, part.size()); // never written: read-only
+}
+
 std::shared_ptr<std::byte> MappedFile::copy_on_write() const
 {
     if (size_ == 0) return nullptr;

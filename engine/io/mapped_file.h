@@ -31,6 +31,10 @@ public:
         return {static_cast<const std::byte*>(data_), size_};
     }
 
+    /// Gives back the memory of whole pages inside `part` of bytes(): reading it again reads the
+    /// file.
+    void give_back(std::span<const std::byte> part) const noexcept;
+
     /// The same file once more, from its first byte, as memory of the caller's own: a page that is
     /// written becomes a private copy, the others stay the file's. Null when it cannot be mapped.
     std::shared_ptr<std::byte> copy_on_write() const;

@@ -199,7 +199,8 @@ const std::map<std::string, std::string>& SafetensorsFile::metadata() const noex
 }
 
 Result<> write_safetensors(const fs::path& path, std::span<const TensorView> tensors,
-                           const std::map<std::string, std::string>& metadata)
+                           const std::map<std::string, std::string>& metadata,
+                           const std::function<void(const TensorView&)>& written)
 {
     Json::Object header;
     if (!metadata.empty()) {
@@ -239,8 +240,10 @@ Result<> write_safetensors(const fs::path& path, std::span<const TensorView> ten
     const std::uint64_t header_size = text.size();
     VELAMEN_TRY(file.write(std::as_bytes(std::span(&header_size, 1))));
     VELAMEN_TRY(file.write(text));
-    for (const TensorView& tensor : tensors)
+    for (const TensorView& tensor : tensors) {
         VELAMEN_TRY(file.write(tensor.bytes));
+        if (written) written(tensor);
+    }
     return file.commit();
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -52,8 +53,10 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// Writes aside, syncs, renames.
+/// Writes aside, syncs, renames. `written` hears of each tensor whose bytes are not needed any
+/// more.
 Result<> write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
-                           const std::map<std::string, std::string>& metadata = {});
+                           const std::map<std::string, std::string>& metadata = {},
+                           const std::function<void(const TensorView&)>& written = {});
 
 } // namespace velamen::io

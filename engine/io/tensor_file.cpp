@@ -117,17 +117,28 @@ std::shared_ptr<std::byte> TensorFile::own(std::size_t index) const
     std::vector<std::byte> buffer;
     const auto wanted = bytes(index, buffer);
     if (wanted.empty() || !buffer.empty()) return nullptr;
+    const MappedFile* file = mapping_of(wanted);
+    if (file == nullptr) return nullptr;
     const std::lock_guard lock(mutex_);
+    auto& copy = copies_[file];
+    if (!copy) copy = file->copy_on_write();
+    if (!copy) return nullptr;
+    return {copy, copy.get() + (wanted.data() - file->bytes().data())};
+}
+
+void TensorFile::give_back(std::span<const std::byte> part) const noexcept
+{
+    if (const MappedFile* file = mapping_of(part)) file->give_back(part);
+}
+
+const MappedFile* TensorFile::mapping_of(std::span<const std::byte> part) const
+{
+    const std::less_equal<const std::byte*> below;
     for (const MappedFile* file : mappings()) {
         const auto all = file->bytes();
-        const std::less_equal<const std::byte*> below;
-        if (!below(all.data(), wanted.data())
-            || !below(wanted.data() + wanted.size(), all.data() + all.size()))
-            continue;
-        auto& copy = copies_[file];
-        if (!copy) copy = file->copy_on_write();
-        if (!copy) return nullptr;
-        return {copy, copy.get() + (wanted.data() - all.data())};
+        if (below(all.data(), part.data())
+            && below(part.data() + part.size(), all.data() + all.size()))
+            return file;
     }
     return nullptr;
 }

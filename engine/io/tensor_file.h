@@ -37,6 +37,9 @@ public:
     /// `buffer`. Valid as long as both.
     virtual std::span<const std::byte> bytes(std::size_t index,
                                              std::vector<std::byte>& buffer) const = 0;
+    /// Gives back the memory of what bytes() has shown: a pass over all tensors then needs that of
+    /// one. Reading them again reads the file.
+    void give_back(std::span<const std::byte> part) const noexcept;
     /// Memory of the caller's own with the tensor's bytes, row-major: pages that are not written
     /// stay the file's and cost nothing. The same memory each time; null where they do not lie so
     /// in a file.
@@ -58,6 +61,8 @@ protected:
     std::map<std::string, std::string> metadata_{{"format", "pt"}};
 
 private:
+    /// The file that `part` lies in, or null.
+    const MappedFile* mapping_of(std::span<const std::byte> part) const;
     std::vector<TensorHeader> tensors_;
     std::map<std::string, std::size_t, std::less<>> index_;
     std::vector<std::filesystem::path> files_;

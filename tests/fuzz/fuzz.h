@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What fuzzers share: the input as text, and a check that stays in a release build.
+// What fuzzers share: the input as text, a check that stays in a release build, and a limit for
+// what a reader may allocate.
 
 #pragma once
 
@@ -9,6 +10,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
+
+#include <sanitizer/allocator_interface.h>
 
 namespace velamen::fuzz {
 
@@ -24,5 +27,36 @@ inline void require(bool holds, const char* what)
     std::fprintf(stderr, "does not hold: %s\n", what);
     std::abort();
 }
+
+/// While it lives, an allocation of more than twice the input (and what any library asks for) ends
+/// the program: no number in a file may make a reader ask for more memory than the file is worth.
+/// One at a time, one thread.
+class AllocationLimit {
+public:
+    explicit AllocationLimit(std::size_t input)
+    {
+        static const int installed = __sanitizer_install_malloc_and_free_hooks(seen, freed);
+        require(installed != 0, "the allocator can be watched");
+        most() = 2 * input + kAlways;
+    }
+    ~AllocationLimit() { most() = 0; }
+    AllocationLimit(const AllocationLimit&) = delete;
+    AllocationLimit& operator=(const AllocationLimit&) = delete;
+
+private:
+    static constexpr std::size_t kAlways = 64 * 1024;
+    static std::size_t& most()
+    {
+        static std::size_t bytes = 0; // 0: no limit
+        return bytes;
+    }
+    static void seen(const volatile void*, std::size_t size)
+    {
+        if (most() == 0 || size <= most()) return;
+        most() = 0; // what follows may allocate
+        require(false, "an allocation is at most twice the input");
+    }
+    static void freed(const volatile void*) {}
+};
 
 } // namespace velamen::fuzz

@@ -8,6 +8,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
     using namespace velamen;
+    const fuzz::AllocationLimit limit(size);
     const auto json = io::Json::parse(fuzz::text_of(data, size));
     if (!json) {
         fuzz::require(!json.error().message.empty(), "an error says why");

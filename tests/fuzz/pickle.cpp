@@ -50,6 +50,7 @@ void check(const io::Pickle& pickle, const io::TensorRecord& tensor)
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
+    const fuzz::AllocationLimit limit(size);
     const auto bytes = std::as_bytes(std::span(data, size));
     const auto pickle = io::read_pickle(bytes, "data.pkl", size);
     if (!pickle) {

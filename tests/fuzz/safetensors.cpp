@@ -16,6 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         fuzz::require(std::fwrite(data, 1, size, file) == size, "the input is written");
         std::fclose(file);
     }
+    const fuzz::AllocationLimit limit(size);
     const auto opened = io::SafetensorsFile::open(path);
     if (!opened) return 0;
     unsigned sum = 0;

@@ -18,6 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         fuzz::require(std::fwrite(data, 1, size, file) == size, "the input is written");
         std::fclose(file);
     }
+    const fuzz::AllocationLimit limit(size);
     const auto opened = io::TorchFile::open(path);
     if (!opened) {
         const Error& error = opened.error();

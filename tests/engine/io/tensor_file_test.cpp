@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <fstream>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "engine/core/file.h"
 #include "engine/io/safetensors.h"
@@ -145,6 +148,42 @@ TEST(TensorFileTest, SaysWhatAWrongFileIs)
     EXPECT_EQ(TensorFile::open(dir.path() / "none.ckpt").error().code, ErrorCode::NotFound);
     ASSERT_TRUE(core::write_file(dir.path() / "notes.ckpt", "hello"));
     EXPECT_FALSE(TensorFile::open(dir.path() / "notes.ckpt"));
+}
+
+/// Of this process, from files and otherwise.
+std::size_t resident_bytes()
+{
+    std::ifstream file("/proc/self/statm");
+    std::size_t size = 0, resident = 0;
+    file >> size >> resident;
+    return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+TEST(TensorFileTest, GivesBackTheMemoryOfWhatWasReadAndReadsItAgain)
+{
+    constexpr std::size_t kSize = std::size_t{64} << 20;
+    const test::TempDir dir;
+    const fs::path path = dir.path() / "large.safetensors";
+    {
+        const std::vector<std::byte> data(kSize, std::byte{7});
+        const std::vector<TensorView> views{
+            {"a", DType::U8, {static_cast<std::int64_t>(kSize)}, data}};
+        std::size_t told = 0;
+        ASSERT_TRUE(write_safetensors(path, views, {},
+                                      [&](const TensorView& one) { told += one.bytes.size(); }));
+        EXPECT_EQ(told, kSize);
+    }
+    const auto file = open(path);
+    ASSERT_NE(file, nullptr);
+    std::vector<std::byte> buffer;
+    const auto bytes = file->bytes(0, buffer);
+    const auto count = [&] { return std::ranges::count(bytes, std::byte{7}); };
+    EXPECT_EQ(count(), static_cast<std::ptrdiff_t>(kSize));
+    const std::size_t before = resident_bytes();
+    file->give_back(bytes);
+    EXPECT_LT(resident_bytes() + kSize / 2, before);
+    EXPECT_EQ(count(), static_cast<std::ptrdiff_t>(kSize));
+    file->give_back(buffer); // no part of the file: nothing happens
 }
 
 } // namespace
