@@ -74,10 +74,12 @@ Result<SelectionCounts> counts_of(const std::vector<nn::NamedShape>& shapes, con
         const auto all,
         trained_shapes(shapes, wanted.selection, /*skip_dead=*/false, wanted.train_conditioner));
     SelectionCounts out;
-    const bool has_table = std::ranges::any_of(
-        shapes, [](const nn::NamedShape& one) { return one.name.starts_with(kEmbedderPrefix); });
-    for (const nn::NamedShape& one : shapes)
+    std::vector<std::string> names;
+    for (const nn::NamedShape& one : shapes) {
+        names.push_back(one.name);
         out.total_parameters += nn::element_count(one.shape);
+    }
+    const bool has_table = has_one_token(names);
     for (const nn::NamedShape& one : all) {
         const bool is_dead = has_table && is_dead_under_one_token(one.name);
         const std::int64_t size = nn::element_count(one.shape);

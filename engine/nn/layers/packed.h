@@ -46,12 +46,12 @@ private:
     at::Tensor packed_; // made by the first call, for its number of rows or its map
 };
 
-/// While it lives, the linear layers and convolutions below a module compute with packed weights,
-/// which are copies: for the weights of the time, in as much memory again. They must not change
-/// meanwhile. One thread.
+/// While it lives, the linear layers and convolutions below a module compute with packed copies of
+/// their weights, which take as much memory again. The weights must not change meanwhile. One
+/// thread.
 class PackedWeights {
 public:
-    /// What is larger in all than `most_bytes` is left as it is.
+    /// A module with more than `most_bytes` of weights is left as it is.
     static constexpr std::int64_t kMostBytes = std::int64_t{512} << 20;
     explicit PackedWeights(torch::nn::Module& root, std::int64_t most_bytes = kMostBytes);
     ~PackedWeights();
