@@ -16,7 +16,8 @@ Resources findResources(const fs::path& executable)
     fs::path root = executable.parent_path().parent_path() / "share/velamen";
     std::error_code ignored;
     if (!fs::exists(root, ignored)) root = VELAMEN_RESOURCES;
-    return {root / "checkpoints/letters", root / "demo/digits.zip", root / "vocabularies"};
+    return {root / "checkpoints/letters", root / "checkpoints/emoji", root / "demo/digits.zip",
+            root / "vocabularies"};
 }
 
 void shareVocabularies(const fs::path& executable)

@@ -19,10 +19,11 @@
 
 namespace velamen::app {
 
-/// Embedded public checkpoint and the demo's private digits: beside the installed program, or in
+/// Embedded public checkpoints and the demo's private digits: beside the installed program, or in
 /// the source tree that built it.
 struct Resources {
     std::filesystem::path lettersCheckpoint;
+    std::filesystem::path emojiCheckpoint;
     std::filesystem::path digits;
     std::filesystem::path vocabularies;
 };

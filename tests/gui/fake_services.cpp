@@ -445,6 +445,7 @@ ui::Services fakeServices(const FakeOptions& options)
     records->options = options;
     ui::Services services;
     services.demoCheckpoint = "/demo/letters";
+    services.builtIn = {{"Letters", "/demo/letters"}, {"Emoji", "/demo/emoji"}};
     services.demoSource = "/demo/digits.zip";
     services.scan = [options](const auto& source, const data::Keys& keys, const std::string&,
                               std::stop_token stop, const auto& progress) {

@@ -6,6 +6,7 @@
 #include <QAbstractButton>
 #include <QApplication>
 #include <QCheckBox>
+#include <QComboBox>
 #include <QDoubleSpinBox>
 #include <QLabel>
 #include <QLineEdit>
@@ -284,6 +285,44 @@ TEST_F(StudioWindowTest, ASavedImageSaysThatItIsSynthetic)
     const auto text = image::png_text(std::as_bytes(std::span(bytes->data(), bytes->size())));
     ASSERT_TRUE(text);
     EXPECT_NE(text->at("Source").find("Synthetic"), std::string::npos);
+}
+
+// Images of the public model say so everywhere, and no release takes them for protected ones.
+TEST_F(StudioWindowTest, DrawsFromThePublicModelAndNeverReleasesIt)
+{
+    open();
+    click("start.demo");
+    ASSERT_TRUE(until([&] { return studio().inspection().has_value(); }));
+    click("rail.sample");
+    EXPECT_FALSE(find<QComboBox>("sample.model")->isEnabled()); // there is no tuned one yet
+    find<QSpinBox>("sample.count")->setValue(3);
+    const auto draw = [&] {
+        click("sample.generate");
+        return until([&] { return !studio().isGenerating() && studio().generated().size() == 3; });
+    };
+    ASSERT_TRUE(draw());
+    EXPECT_EQ(studio().generatedModel(), ui::DrawnModel::Public);
+    EXPECT_FALSE(studio().whyCannotRelease().isEmpty());
+    const TempDir folder;
+    const auto file = folder.path() / "one.png";
+    dialogs().files.setNextFileName(QString::fromStdString(file.string()));
+    click("sample.saveOne");
+    const auto bytes = core::read_file(file);
+    ASSERT_TRUE(bytes);
+    const auto text = image::png_text(std::as_bytes(std::span(bytes->data(), bytes->size())));
+    EXPECT_EQ(text->at("Source"), "Synthetic, of a public model");
+
+    click("rail.start");
+    confirmDemo();
+    trainToTheEnd();
+    EXPECT_EQ(studio().drawnModel(), ui::DrawnModel::Tuned);
+    EXPECT_FALSE(studio().whyCannotRelease().isEmpty()); // the images are still the public model's
+    click("rail.sample");
+    ASSERT_TRUE(draw());
+    EXPECT_TRUE(studio().whyCannotRelease().isEmpty());
+    studio().setDrawnModel(ui::DrawnModel::Public);
+    ASSERT_TRUE(draw());
+    EXPECT_FALSE(studio().whyCannotRelease().isEmpty());
 }
 
 TEST_F(StudioWindowTest, ATamperedZipIsShownWithEachThingThatDoesNotMatch)

@@ -38,6 +38,12 @@ struct SelectionCount {
     std::int64_t total = 0; ///< of the UNet and the conditioner
 };
 
+/// A public checkpoint that comes with Velamen.
+struct BuiltInCheckpoint {
+    std::string name; ///< "Letters: 32 px, grey, by class"
+    std::filesystem::path folder;
+};
+
 struct Services {
     std::function<Result<data::Manifest>(
         const std::filesystem::path& source, const data::Keys& keys, const std::string& unit,
@@ -80,8 +86,9 @@ struct Services {
     std::function<Result<train::RunRecord>(const std::filesystem::path& runFolder)> readRun;
     std::function<Result<train::TrainingPlan>(const std::filesystem::path& runFolder)> readPlan;
 
-    std::filesystem::path demoCheckpoint; ///< embedded public checkpoint
-    std::filesystem::path demoSource;     ///< digits.zip
+    std::filesystem::path demoCheckpoint;   ///< embedded public checkpoint
+    std::vector<BuiltInCheckpoint> builtIn; ///< all of them
+    std::filesystem::path demoSource;       ///< digits.zip
 };
 
 } // namespace velamen::ui

@@ -21,6 +21,9 @@
 
 namespace velamen::ui {
 
+/// Whose images are drawn: the last run's, or those of the checkpoint that it starts from.
+enum class DrawnModel { Tuned, Public };
+
 enum class RunState { Idle, Preparing, Running, Pausing, Paused, Stopping, Done, Failed };
 
 class Studio final : public QObject {
@@ -59,6 +62,8 @@ public:
 
     // ---- model (public)
     std::filesystem::path checkpoint() const;
+    /// The checkpoints that come with Velamen.
+    const std::vector<BuiltInCheckpoint>& builtInCheckpoints() const;
     void chooseCheckpoint(const std::filesystem::path& folder); ///< starts an inspection
     QString selection() const;
     void setSelection(const QString& selection);
@@ -113,9 +118,15 @@ public:
     bool isRunActive() const;
 
     // ---- sample
+    /// Tuned as soon as there is a tuned model, unless the public one was asked for.
+    DrawnModel drawnModel() const;
+    void setDrawnModel(DrawnModel model);
+    bool hasTunedModel() const;
     QString whyCannotGenerate() const; ///< empty when generate() is possible
-    /// Names of the classes that can be drawn: the public list of the run.
+    /// The public list of classes of the run, or of the one that is planned.
     QStringList classNames() const;
+    /// Those of drawnModel(); none for a public model that knows sentences alone.
+    QStringList drawableClasses() const;
     /// Whether the model understands sentences in place of classes.
     bool takesPrompts() const;
     /// What an image of the last request shows: its prompt or its class.
@@ -124,6 +135,8 @@ public:
     void generate(const generate::GenerationRequest& request);
     void cancelGeneration();
     const std::vector<generate::GeneratedImage>& generated() const;
+    /// Which model the last request went to.
+    DrawnModel generatedModel() const;
     const generate::GenerationRequest& generationRequest() const;
 
     // ---- release
@@ -163,6 +176,7 @@ Q_SIGNALS:
     void commandAnswered(const QString& command, bool isAccepted, const QString& reason);
     void generationProgressed(double done, double total);
     void generatedChanged();
+    void drawnModelChanged();
     void generationNoted(const QStringList& notes);
     void generationFinished();
     void releaseChanged();

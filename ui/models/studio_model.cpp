@@ -7,6 +7,10 @@
 namespace velamen::ui {
 
 std::filesystem::path Studio::checkpoint() const { return state_->checkpoint; }
+const std::vector<BuiltInCheckpoint>& Studio::builtInCheckpoints() const
+{
+    return state_->services.builtIn;
+}
 QString Studio::selection() const { return QString::fromStdString(state_->request.selection); }
 const std::optional<checkpoint::Inspection>& Studio::inspection() const
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Sampling from the tuned model, writing and checking releases, and the view of the ledger.
+// Sampling from the tuned or the public model, writing and checking releases, and the view of the
+// ledger.
 
 #include <algorithm>
 
@@ -28,6 +29,36 @@ QStringList Studio::classNames() const
     return names;
 }
 
+bool Studio::hasTunedModel() const
+{
+    return state_->lastRun && !state_->lastRun->checkpoint.empty();
+}
+
+DrawnModel Studio::drawnModel() const
+{
+    return state_->isPublicWanted || !hasTunedModel() ? DrawnModel::Public : DrawnModel::Tuned;
+}
+
+void Studio::setDrawnModel(DrawnModel model)
+{
+    const bool isPublicWanted = model == DrawnModel::Public && hasTunedModel();
+    if (isPublicWanted == state_->isPublicWanted) return;
+    state_->isPublicWanted = isPublicWanted;
+    Q_EMIT drawnModelChanged();
+}
+
+QStringList Studio::drawableClasses() const
+{
+    if (drawnModel() == DrawnModel::Tuned) return classNames();
+    QStringList names;
+    if (state_->inspection)
+        for (const auto& name : state_->inspection->card.classes)
+            names.append(QString::fromStdString(name));
+    return names;
+}
+
+DrawnModel Studio::generatedModel() const { return state_->generatedModel; }
+
 bool Studio::takesPrompts() const
 {
     const auto& model = state_->inspection;
@@ -41,17 +72,18 @@ QString Studio::subjectOf(const generate::GeneratedImage& image) const
     const auto index = static_cast<std::size_t>(image.class_index);
     const auto& prompts = state_->generationRequest.prompts;
     if (index < prompts.size()) return QString::fromStdString(prompts[index]);
-    return classNames().value(image.class_index, QString::number(image.class_index));
+    return state_->generatedClasses.value(image.class_index, QString::number(image.class_index));
 }
 
 QString Studio::whyCannotGenerate() const
 {
     const State& s = *state_;
     if (isGenerating()) return tr("Images are being drawn.");
-    if (s.lastRun && !s.lastRun->checkpoint.empty()) return {};
-    if (isRunActive())
-        return tr("The run has not saved a checkpoint yet. Pause it, or wait for its end.");
-    return tr("There is no tuned model yet. Train one on the Train page.");
+    if (drawnModel() == DrawnModel::Tuned) return {};
+    if (!s.inspection) return tr("There is no model yet. Choose one on the Model page.");
+    if (!s.inspection->problems.empty())
+        return tr("The public model cannot be used as it is. The Model page says why.");
+    return {};
 }
 
 void Studio::generate(const generate::GenerationRequest& request)
@@ -61,12 +93,13 @@ void Studio::generate(const generate::GenerationRequest& request)
         Q_EMIT failed(tr("No images were drawn"), Error{ErrorCode::Refused, reason.toStdString()});
         return;
     }
-    const std::string key = s.lastRun->checkpoint.string() + '#' + std::to_string(s.lastRun->step);
+    const bool isTuned = drawnModel() == DrawnModel::Tuned;
+    const std::filesystem::path from = isTuned ? s.lastRun->checkpoint : s.checkpoint;
+    const std::string key =
+        from.string() + '#' + (isTuned ? std::to_string(s.lastRun->step) : std::string("public"));
     if (!s.generator || s.generatorKey != key) {
         s.generator = std::make_unique<GenerationWorker>(
-            [open = s.services.openGeneration, checkpoint = s.lastRun->checkpoint] {
-                return open(checkpoint);
-            });
+            [open = s.services.openGeneration, from] { return open(from); });
         s.generatorKey = key;
         connect(s.generator.get(), &GenerationWorker::generated, this,
                 [this](const std::vector<generate::GeneratedImage>& images) {
@@ -89,7 +122,9 @@ void Studio::generate(const generate::GenerationRequest& request)
     }
     s.generationRequest = request;
     s.generated.clear();
-    s.generatedFrom = s.runFolder;
+    s.generatedModel = drawnModel();
+    s.generatedClasses = drawableClasses();
+    s.generatedFrom = isTuned ? s.runFolder : std::filesystem::path();
     s.saveSoon();
     s.generator->start(request);
     Q_EMIT generatedChanged();
@@ -130,6 +165,9 @@ QString Studio::whyCannotRelease() const
         return tr("There is no tuned model yet. Train one on the Train page.");
     if (isGenerating()) return tr("Images are still being drawn.");
     if (s.generated.empty()) return tr("There are no images yet. Draw some on the Sample page.");
+    if (s.generatedModel == DrawnModel::Public)
+        return tr("The images come from the public model. Draw some of the tuned one on the Sample "
+                  "page.");
     if (s.generatedFrom != s.runFolder)
         return tr("The images come from an earlier run. Draw new ones on the Sample page.");
     return {};

@@ -107,9 +107,12 @@ struct Studio::State {
 
     // ---- sample (studio_release.cpp)
     void onGenerationEnd(const std::optional<Error>& error);
+    bool isPublicWanted = false; ///< although there is a tuned model
+    DrawnModel generatedModel = DrawnModel::Tuned;
+    QStringList generatedClasses; ///< names of the last request's classes
     generate::GenerationRequest generationRequest;
     std::vector<generate::GeneratedImage> generated;
-    std::filesystem::path generatedFrom; ///< run folder that the images belong to
+    std::filesystem::path generatedFrom; ///< run folder that the images belong to; empty: public
     std::string generatorKey;            ///< checkpoint and step that the worker has loaded
     std::unique_ptr<GenerationWorker> generator;
 

@@ -24,10 +24,12 @@ constexpr const char* kXmp =
 
 Result<std::vector<std::byte>> markedPng(const image::Image& image, const PngMark& mark)
 {
-    const std::string source = QStringLiteral("Synthetic, DP epsilon=%1 delta=%2")
-                                   .arg(mark.epsilon, 0, 'g', 6)
-                                   .arg(mark.delta, 0, 'g', 3)
-                                   .toStdString();
+    const std::string source = mark.epsilon > 0.0
+        ? QStringLiteral("Synthetic, DP epsilon=%1 delta=%2")
+              .arg(mark.epsilon, 0, 'g', 6)
+              .arg(mark.delta, 0, 'g', 3)
+              .toStdString()
+        : "Synthetic, of a public model";
     return image::encode_png(
         image, {{"Software", "Velamen"}, {"Source", source}, {"parameters", mark.parameters}},
         kXmp);

@@ -15,7 +15,7 @@
 namespace velamen::ui {
 
 struct PngMark {
-    double epsilon = 0.0;
+    double epsilon = 0.0; ///< 0: of a public model, nothing private is in it
     double delta = 0.0;
     std::string parameters; ///< "class 4, seed 1242, ..."
 };

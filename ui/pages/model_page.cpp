@@ -7,6 +7,7 @@
 #include <QHBoxLayout>
 #include <QHeaderView>
 #include <QLabel>
+#include <QMenu>
 #include <QScrollArea>
 #include <QStackedWidget>
 #include <QTableWidget>
@@ -42,6 +43,8 @@ ModelPage::ModelPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
 {
     setObjectName(QStringLiteral("page.model"));
     addAction(new ZoneBadge(ZoneBadge::Public, {}, this));
+    builtIn_ = makeButton(ButtonRole::Plain, tr("Built in"), QStringLiteral("model.builtIn"), this);
+    addAction(builtIn_);
     file_ = makeButton(ButtonRole::Plain, tr("Choose file…"), QStringLiteral("model.file"), this);
     addAction(file_);
     folder_ =
@@ -51,6 +54,11 @@ ModelPage::ModelPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
     stack_->addWidget(makeEmpty());
     stack_->addWidget(makeContent());
     body()->addWidget(stack_, 1);
+    auto* menu = new QMenu(builtIn_);
+    for (const BuiltInCheckpoint& one : studio_.builtInCheckpoints())
+        menu->addAction(QString::fromStdString(one.name), this,
+                        [this, folder = one.folder] { studio_.chooseCheckpoint(folder); });
+    builtIn_->setMenu(menu);
     connect(folder_, &QPushButton::clicked, this, &ModelPage::chooseFolder);
     connect(file_, &QPushButton::clicked, this, &ModelPage::chooseFile);
     connect(&studio_, &Studio::projectChanged, this, &ModelPage::refresh);
@@ -187,6 +195,8 @@ void ModelPage::refresh()
     const QString whyNot = !hasProject ? tr("Create or open a project on the Start page first.")
         : studio_.isRunActive()        ? tr("A run is in progress; it goes on with this model.")
                                        : QString();
+    setEnabledWithReason(builtIn_, whyNot.isEmpty(), whyNot,
+                         tr("Small public models that come with Velamen"));
     setEnabledWithReason(folder_, whyNot.isEmpty(), whyNot, tr("A folder in diffusers' layout"));
     setEnabledWithReason(file_, whyNot.isEmpty(), whyNot,
                          tr("One file of a Stable Diffusion or latent diffusion model"));

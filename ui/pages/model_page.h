@@ -41,7 +41,7 @@ private:
 
     Studio& studio_;
     Dialogs& dialogs_;
-    QPushButton *folder_, *file_;
+    QPushButton *builtIn_, *folder_, *file_;
     QStackedWidget* stack_;
     QLabel* emptyTitle_ = nullptr;
     QLabel* emptyNote_ = nullptr;

@@ -7,22 +7,15 @@
 #include <algorithm>
 #include <cmath>
 
-#include <QComboBox>
-#include <QDoubleSpinBox>
-#include <QGridLayout>
 #include <QHBoxLayout>
 #include <QLabel>
-#include <QLineEdit>
+#include <QLocale>
 #include <QPushButton>
-#include <QRegularExpressionValidator>
-#include <QSpinBox>
-#include <QToolButton>
 #include <QVBoxLayout>
 
 #include "engine/core/file.h"
-#include "engine/core/random.h"
 #include "engine/image/codec.h"
-#include "ui/pages/marked_png.h"
+#include "ui/pages/sample_settings.h"
 #include "ui/widgets/badge.h"
 #include "ui/widgets/bar.h"
 #include "ui/widgets/card.h"
@@ -37,26 +30,6 @@ namespace velamen::ui {
 namespace {
 
 constexpr int kLargeSide = 176;
-constexpr int kDefaultCount = 60;
-
-QString samplerName(generate::SamplerKind kind)
-{
-    switch (kind) {
-    case generate::SamplerKind::Ddim:
-        return QStringLiteral("DDIM");
-    case generate::SamplerKind::Ddpm:
-        return QStringLiteral("DDPM");
-    case generate::SamplerKind::DpmSolverPp2M:
-        return QStringLiteral("DPM++ 2M");
-    case generate::SamplerKind::DpmSolverPp2MSde:
-        return QStringLiteral("DPM++ 2M SDE");
-    case generate::SamplerKind::Euler:
-        return QStringLiteral("Euler");
-    case generate::SamplerKind::EulerAncestral:
-        break;
-    }
-    return QStringLiteral("Euler ancestral");
-}
 
 /// A prompt or class as part of a file's name.
 QString fileStem(const QString& subject)
@@ -76,18 +49,17 @@ SamplePage::SamplePage(Studio& studio, Dialogs& dialogs, QWidget* parent)
     makeActions();
     auto* row = new QHBoxLayout;
     row->setSpacing(14);
-    row->addWidget(makeSettings());
+    row->addWidget(makeColumn());
     row->addWidget(makePictures(), 1);
     row->addWidget(makeDetails());
     body()->addLayout(row, 1);
 
     connect(&studio_, &Studio::runStateChanged, this, &SamplePage::showState);
-    connect(&studio_, &Studio::runStateChanged, this, &SamplePage::showClasses);
-    connect(&studio_, &Studio::planChanged, this, &SamplePage::showClasses);
-    connect(&studio_, &Studio::projectChanged, this, &SamplePage::showSettings);
+    connect(&studio_, &Studio::modelChanged, this, &SamplePage::showState);
+    connect(&studio_, &Studio::drawnModelChanged, this, &SamplePage::showState);
+    connect(settings_, &SampleSettings::changed, this, &SamplePage::showState);
     connect(&studio_, &Studio::generatedChanged, this, &SamplePage::showImages);
     connect(&studio_, &Studio::generationProgressed, this, &SamplePage::showProgress);
-    connect(&studio_, &Studio::modelChanged, this, &SamplePage::showPrompt);
     connect(&studio_, &Studio::generationNoted, this, [this](const QStringList& notes) {
         notice()->setContent(Notice::Caution, tr("The prompt was cut"),
                              notes.join(QLatin1Char('\n')));
@@ -96,8 +68,6 @@ SamplePage::SamplePage(Studio& studio, Dialogs& dialogs, QWidget* parent)
         showState();
         showImages();
     });
-    showSettings();
-    showClasses();
     showState();
     showImages();
 }
@@ -112,88 +82,15 @@ void SamplePage::makeActions()
     connect(generate_, &QPushButton::clicked, this, &SamplePage::generate);
 }
 
-QWidget* SamplePage::makeSettings()
+QWidget* SamplePage::makeColumn()
 {
     auto* column = new QWidget(this);
     column->setFixedWidth(292);
     auto* layout = new QVBoxLayout(column);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(14);
-
-    auto* card = new Card(tr("Settings"), column);
-    auto* form = new QGridLayout;
-    form->setHorizontalSpacing(space::kM);
-    form->setVerticalSpacing(10);
-    form->setColumnStretch(1, 1);
-    const auto addRow = [&](const QString& name, QWidget* field, QWidget* extra = nullptr) {
-        const int at = form->rowCount();
-        auto* label = makeText(TextRole::Muted, name, card);
-        label->setBuddy(field);
-        field->setAccessibleName(name);
-        form->addWidget(label, at, 0);
-        form->addWidget(field, at, 1, 1, extra ? 1 : 2);
-        if (extra) form->addWidget(extra, at, 2);
-        return label;
-    };
-
-    class_ = new QComboBox(card);
-    class_->setObjectName(QStringLiteral("sample.class"));
-    addRow(tr("Class"), class_);
-    prompt_ = new QLineEdit(card);
-    prompt_->setObjectName(QStringLiteral("sample.prompt"));
-    prompt_->setPlaceholderText(tr("instead of the class"));
-    prompt_->setToolTip(tr("(word:1.3) weighs a word, [word] takes weight from it"));
-    negative_ = new QLineEdit(card);
-    negative_->setObjectName(QStringLiteral("sample.negative"));
-    negative_->setPlaceholderText(tr("to keep away from"));
-    promptRows_ = {prompt_, addRow(tr("Prompt"), prompt_), negative_,
-                   addRow(tr("Negative"), negative_)};
-    connect(prompt_, &QLineEdit::textChanged, this, &SamplePage::showPrompt);
-    count_ = new QSpinBox(card);
-    count_->setObjectName(QStringLiteral("sample.count"));
-    count_->setRange(1, 20'000);
-    count_->setValue(kDefaultCount);
-    count_->setGroupSeparatorShown(true);
-    addRow(tr("Images"), count_);
-    seed_ = new QLineEdit(card);
-    seed_->setObjectName(QStringLiteral("sample.seed"));
-    seed_->setValidator(
-        new QRegularExpressionValidator(QRegularExpression(QStringLiteral("[0-9]{1,19}")), seed_));
-    seed_->setToolTip(tr("The same seed, class and settings give the same image again"));
-    auto* roll = makeTool(QStringLiteral("⟳"), QStringLiteral("sample.reroll"), card);
-    roll->setToolTip(tr("Another random seed"));
-    roll->setAccessibleName(tr("Another random seed"));
-    connect(roll, &QToolButton::clicked, this,
-            [this] { seed_->setText(QString::number(core::random_seed() % 1'000'000'000U)); });
-    addRow(tr("Seed"), seed_, roll);
-    guidance_ = new QDoubleSpinBox(card);
-    guidance_->setObjectName(QStringLiteral("sample.guidance"));
-    guidance_->setRange(0.0, 10.0);
-    guidance_->setSingleStep(0.1);
-    guidance_->setDecimals(1);
-    guidance_->setToolTip(tr("How strongly the class is followed; 0 is off"));
-    addRow(tr("Guidance"), guidance_);
-    sampler_ = new QComboBox(card);
-    sampler_->setObjectName(QStringLiteral("sample.sampler"));
-    for (const auto kind : generate::kSamplerKinds)
-        sampler_->addItem(samplerName(kind), static_cast<int>(kind));
-    addRow(tr("Sampler"), sampler_);
-    connect(sampler_, &QComboBox::currentIndexChanged, this, &SamplePage::showSampler);
-    steps_ = new QSpinBox(card);
-    steps_->setObjectName(QStringLiteral("sample.steps"));
-    steps_->setRange(1, 1000);
-    steps_->setToolTip(tr("More steps take longer; 20 to 50 are usual"));
-    addRow(tr("Steps"), steps_);
-    eta_ = new QDoubleSpinBox(card);
-    eta_->setObjectName(QStringLiteral("sample.eta"));
-    eta_->setRange(0.0, 1.0);
-    eta_->setSingleStep(0.1);
-    eta_->setDecimals(2);
-    addRow(tr("Noise η"), eta_);
-    card->body()->addLayout(form);
-    card->body()->addWidget(makeText(
-        TextRole::Note, tr("Drawing images costs no ε: it only uses the protected model."), card));
-    layout->addWidget(card);
+    settings_ = new SampleSettings(studio_, column);
+    layout->addWidget(settings_);
 
     progressCard_ = new Card(tr("Drawing"), column);
     bar_ = new Bar(progressCard_);
@@ -218,7 +115,8 @@ QWidget* SamplePage::makeSettings()
 QWidget* SamplePage::makePictures()
 {
     pictures_ = new Card(tr("Images"), this);
-    pictures_->setLeading(new ZoneBadge(ZoneBadge::Protected, {}, pictures_));
+    zones_.push_back(new ZoneBadge(ZoneBadge::Protected, {}, pictures_));
+    pictures_->setLeading(zones_.back());
     countText_ = makeText(TextRole::Note, {}, pictures_);
     countText_->setWordWrap(false);
     pictures_->setTrailing(countText_);
@@ -226,8 +124,9 @@ QWidget* SamplePage::makePictures()
     grid_->setObjectName(QStringLiteral("sample.grid"));
     grid_->setAccessibleName(tr("Generated images"));
     grid_->setCellSize(96);
-    grid_->setEmptyText(tr("Choose a class and press Generate. Images appear here as they are "
-                           "drawn."));
+    grid_->setEmptyText(
+        tr("Choose a class or write a prompt and press Generate. Images appear here "
+           "as they are drawn."));
     connect(grid_, &ImageGrid::selectionChanged, this, &SamplePage::showDetails);
     connect(grid_, &ImageGrid::activated, this, [this](int index) {
         grid_->setSelected(index);
@@ -255,61 +154,17 @@ QWidget* SamplePage::makeDetails()
     connect(reuse_, &QPushButton::clicked, this, &SamplePage::reuseSettings);
     card->body()->addWidget(saveOne_);
     card->body()->addWidget(reuse_);
-    card->body()->addWidget(new ZoneBadge(ZoneBadge::Protected, {}, card));
+    zones_.push_back(new ZoneBadge(ZoneBadge::Protected, {}, card));
+    card->body()->addWidget(zones_.back());
     card->body()->addStretch(1);
     return card;
-}
-
-void SamplePage::showClasses()
-{
-    QStringList wanted{tr("All, in turn")};
-    wanted += studio_.classNames();
-    QStringList present;
-    for (int i = 0; i < class_->count(); ++i)
-        present << class_->itemText(i);
-    showPrompt();
-    if (wanted == present) return;
-    class_->clear();
-    class_->addItems(wanted);
-}
-
-void SamplePage::showPrompt()
-{
-    const bool takesPrompts = studio_.takesPrompts();
-    for (QWidget* part : promptRows_)
-        part->setVisible(takesPrompts);
-    const bool hasPrompt = takesPrompts && !prompt_->text().trimmed().isEmpty();
-    setEnabledWithReason(class_, !hasPrompt, tr("The prompt says what to draw."));
-    setEnabledWithReason(negative_, hasPrompt, tr("It goes with a prompt."),
-                         tr("Guidance leads away from it"));
-}
-
-void SamplePage::showSettings()
-{
-    const auto& request = studio_.generationRequest();
-    seed_->setText(QString::number(request.seed));
-    guidance_->setValue(request.guidance);
-    steps_->setValue(request.steps);
-    eta_->setValue(request.eta);
-    sampler_->setCurrentIndex(sampler_->findData(static_cast<int>(request.sampler)));
-    showSampler();
-    showClasses();
-    showState();
-}
-
-void SamplePage::showSampler()
-{
-    const bool isDdim =
-        sampler_->currentData().toInt() == static_cast<int>(generate::SamplerKind::Ddim);
-    setEnabledWithReason(eta_, isDdim,
-                         tr("Eta is DDIM's own: the other samplers have their share of noise."),
-                         tr("Fresh noise between the steps: 0 none, 1 as in training"));
 }
 
 void SamplePage::showState()
 {
     const bool isBusy = studio_.isGenerating();
-    const QString why = studio_.whyCannotGenerate();
+    QString why = studio_.whyCannotGenerate();
+    if (why.isEmpty()) why = settings_->whyNot();
     setEnabledWithReason(generate_, why.isEmpty(), why, tr("Draw the images"));
     progressCard_->setVisible(isBusy);
     if (isBusy && !sinceStart_.isValid()) {
@@ -323,23 +178,34 @@ void SamplePage::showState()
                          tr("One PNG with all images in rows"));
     showDetails(grid_->selected());
 
+    setSubtitle(subtitle());
+}
+
+QString SamplePage::subtitle() const
+{
+    if (studio_.drawnModel() == DrawnModel::Public) {
+        const auto& model = studio_.inspection();
+        if (!model) return tr("New images; there is no model yet");
+        const QString name = QString::fromStdString(model->card.name);
+        return tr("%1 · the public model, before any tuning")
+            .arg(name.isEmpty() ? shortPathText(studio_.checkpoint()) : name);
+    }
     QStringList words;
-    if (const auto record = studio_.lastRun(); record && !record->checkpoint.empty()) {
+    if (const auto record = studio_.lastRun())
         words << tr("run %1").arg(
             QString::fromStdString(studio_.lastRunFolder().filename().string()))
               << tr("step %1").arg(countText(record->step));
-        if (const auto& plan = studio_.runPlan())
-            words << tr("ε at most %1").arg(plan->privacy.epsilon);
-        words << tr("averaged weights");
-        setSubtitle(words.join(QStringLiteral(" · ")));
-    } else {
-        setSubtitle(tr("New images from the tuned model; there is none yet"));
-    }
+    if (const auto& plan = studio_.runPlan())
+        words << tr("ε at most %1").arg(plan->privacy.epsilon);
+    words << tr("averaged weights");
+    return words.join(QStringLiteral(" · "));
 }
 
 void SamplePage::showImages()
 {
     const auto& images = studio_.generated();
+    for (ZoneBadge* zone : zones_)
+        zone->setZone(isShownPublic() ? ZoneBadge::Public : ZoneBadge::Protected);
     if (shown_ > images.size() || images.empty()) {
         grid_->clear();
         shown_ = 0;
@@ -398,30 +264,15 @@ void SamplePage::showDetails(int index)
                     QLocale().toString(request.guidance, 'f', 1));
     facts_->setFact(QStringLiteral("steps"), tr("steps"), QString::number(request.steps));
     facts_->setFact(QStringLiteral("sampler"), tr("sampler"), samplerName(request.sampler));
-    facts_->setFact(QStringLiteral("run"), tr("run"),
-                    QString::fromStdString(studio_.lastRunFolder().filename().string()));
+    facts_->setFact(QStringLiteral("run"), isShownPublic() ? tr("model") : tr("run"),
+                    isShownPublic()
+                        ? tr("public")
+                        : QString::fromStdString(studio_.lastRunFolder().filename().string()));
 }
 
 void SamplePage::generate()
 {
-    generate::GenerationRequest request;
-    const int count = count_->value();
-    const int classes = static_cast<int>(studio_.classNames().size());
-    const int chosen = class_->currentIndex() - 1; // -1: all
-    const std::string prompt = prompt_->text().trimmed().toStdString();
-    if (studio_.takesPrompts() && !prompt.empty()) {
-        request.prompts = {prompt};
-        request.negative = negative_->text().trimmed().toStdString();
-        request.classes.assign(static_cast<std::size_t>(count), 0);
-    } else {
-        for (int i = 0; i < count; ++i)
-            request.classes.push_back(chosen >= 0 ? chosen : classes > 0 ? i % classes : 0);
-    }
-    request.seed = seed_->text().toULongLong();
-    request.guidance = guidance_->value();
-    request.steps = steps_->value();
-    request.eta = eta_->isEnabled() ? eta_->value() : 0.0;
-    request.sampler = static_cast<generate::SamplerKind>(sampler_->currentData().toInt());
+    const generate::GenerationRequest request = settings_->request();
     notice()->clear();
     grid_->clear();
     shown_ = 0;
@@ -443,6 +294,22 @@ std::string SamplePage::parametersOf(const generate::GeneratedImage& image) cons
         .toStdString();
 }
 
+bool SamplePage::isShownPublic() const
+{
+    return studio_.generated().empty() ? studio_.drawnModel() == DrawnModel::Public
+                                       : studio_.generatedModel() == DrawnModel::Public;
+}
+
+PngMark SamplePage::markOf(std::string parameters) const
+{
+    PngMark mark{.parameters = std::move(parameters)};
+    if (const auto& plan = studio_.runPlan(); plan && !isShownPublic()) {
+        mark.epsilon = plan->privacy.epsilon;
+        mark.delta = plan->privacy.delta;
+    }
+    return mark;
+}
+
 void SamplePage::saveSelected()
 {
     const int index = grid_->selected();
@@ -453,11 +320,7 @@ void SamplePage::saveSelected()
         QStringLiteral("%1-%2.png").arg(fileStem(studio_.subjectOf(one))).arg(one.seed),
         tr("Picture (*.png)"));
     if (file.isEmpty()) return;
-    PngMark mark{.parameters = parametersOf(one)};
-    if (const auto& plan = studio_.runPlan()) {
-        mark.epsilon = plan->privacy.epsilon;
-        mark.delta = plan->privacy.delta;
-    }
+    const PngMark mark = markOf(parametersOf(one));
     const auto saved = markedPng(one.image, mark).and_then([&](const auto& bytes) {
         return core::write_file(file.toStdString(), std::span<const std::byte>(bytes));
     });
@@ -476,18 +339,13 @@ void SamplePage::saveGrid()
     std::vector<image::Image> images;
     for (const auto& one : studio_.generated())
         images.push_back(one.image);
-    PngMark mark{.parameters = studio_.generated().empty()
-                     ? std::string()
-                     : "first: " + parametersOf(studio_.generated().front())};
-    if (const auto& plan = studio_.runPlan()) {
-        mark.epsilon = plan->privacy.epsilon;
-        mark.delta = plan->privacy.delta;
-    }
-    const int classes = std::max(1, static_cast<int>(studio_.classNames().size()));
-    const bool isInTurn =
-        class_->currentIndex() == 0 && studio_.generationRequest().prompts.empty();
-    const int columns = isInTurn
-        ? classes
+    const PngMark mark =
+        markOf(studio_.generated().empty() ? std::string()
+                                           : "first: " + parametersOf(studio_.generated().front()));
+    const auto& drawn = studio_.generationRequest().classes;
+    const auto [least, most] = std::ranges::minmax(drawn);
+    const int columns = least < most // in turn: a column each
+        ? most + 1
         : std::max(1, static_cast<int>(std::ceil(std::sqrt(static_cast<double>(images.size())))));
     saving_.start<void>(
         this,
@@ -509,11 +367,7 @@ void SamplePage::reuseSettings()
 {
     const int index = grid_->selected();
     if (index < 0 || static_cast<std::size_t>(index) >= studio_.generated().size()) return;
-    const auto& one = studio_.generated()[static_cast<std::size_t>(index)];
-    const auto& prompts = studio_.generationRequest().prompts;
-    prompt_->setText(prompts.empty() ? QString() : studio_.subjectOf(one));
-    if (prompts.empty()) class_->setCurrentIndex(one.class_index + 1);
-    seed_->setText(QString::number(one.seed));
+    settings_->reuse(studio_.generated()[static_cast<std::size_t>(index)]);
 }
 
 } // namespace velamen::ui

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Drawing images from the tuned model: settings, the pictures as they come, and one of them in
-// detail.
+// Drawing images from the tuned model, or from the public one before there is a tuned one: the
+// pictures as they come, and one of them in detail.
 
 #pragma once
 
@@ -10,16 +10,13 @@
 #include <QElapsedTimer>
 
 #include "ui/models/studio.h"
+#include "ui/pages/marked_png.h"
 #include "ui/widgets/dialogs.h"
 #include "ui/widgets/page.h"
 #include "ui/workers/task_worker.h"
 
-class QComboBox;
-class QDoubleSpinBox;
 class QLabel;
-class QLineEdit;
 class QPushButton;
-class QSpinBox;
 
 namespace velamen::ui {
 
@@ -27,6 +24,8 @@ class Bar;
 class Card;
 class FactsTable;
 class ImageGrid;
+class SampleSettings;
+class ZoneBadge;
 
 class SamplePage final : public Page {
     Q_OBJECT
@@ -35,16 +34,15 @@ public:
     SamplePage(Studio& studio, Dialogs& dialogs, QWidget* parent = nullptr);
 
 private:
-    QWidget* makeSettings();
+    QWidget* makeColumn();
     QWidget* makePictures();
     QWidget* makeDetails();
     void makeActions();
 
-    void showClasses();
-    void showPrompt();
-    void showSettings();
     void showState();
-    void showSampler();
+    QString subtitle() const;
+    /// Whether the images on show, or the next ones where there are none, are the public model's.
+    bool isShownPublic() const;
     void showImages();
     void showProgress(double done, double total);
     void showDetails(int index);
@@ -53,6 +51,7 @@ private:
     void saveGrid();
     void saveSelected();
     void reuseSettings();
+    PngMark markOf(std::string parameters) const;
     std::string parametersOf(const generate::GeneratedImage& image) const;
 
     Studio& studio_;
@@ -61,15 +60,8 @@ private:
     QPushButton* saveGrid_ = nullptr;
     QPushButton* generate_ = nullptr;
     QPushButton* cancel_ = nullptr;
-    QComboBox* class_ = nullptr;
-    QLineEdit *prompt_ = nullptr, *negative_ = nullptr;
-    std::vector<QWidget*> promptRows_; ///< shown where the model takes prompts
-    QSpinBox* count_ = nullptr;
-    QLineEdit* seed_ = nullptr;
-    QDoubleSpinBox* guidance_ = nullptr;
-    QComboBox* sampler_ = nullptr;
-    QSpinBox* steps_ = nullptr;
-    QDoubleSpinBox* eta_ = nullptr;
+    SampleSettings* settings_ = nullptr;
+    std::vector<ZoneBadge*> zones_;
     Card* progressCard_ = nullptr;
     Bar* bar_ = nullptr;
     QLabel* progressText_ = nullptr;
