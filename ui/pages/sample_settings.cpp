@@ -85,8 +85,8 @@ void SampleSettings::makeSubject()
 {
     model_ = new QComboBox(this);
     model_->setObjectName(QStringLiteral("sample.model"));
-    model_->addItem(tr("Tuned, protected"), static_cast<int>(DrawnModel::Tuned));
-    model_->addItem(tr("Public, before tuning"), static_cast<int>(DrawnModel::Public));
+    model_->addItem(tr("Tuned"), static_cast<int>(DrawnModel::Tuned));
+    model_->addItem(tr("Public"), static_cast<int>(DrawnModel::Public));
     addRow(tr("Model"), model_);
     connect(model_, &QComboBox::activated, this, [this] {
         studio_.setDrawnModel(static_cast<DrawnModel>(model_->currentData().toInt()));
