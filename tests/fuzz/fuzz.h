@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -28,23 +29,23 @@ inline void require(bool holds, const char* what)
     std::abort();
 }
 
-/// While it lives, an allocation of more than twice the input (and what any library asks for) ends
+/// While it lives, an allocation of more than twice the input, or 1 MiB where that is more, ends
 /// the program: no number in a file may make a reader ask for more memory than the file is worth.
 /// One at a time, one thread.
 class AllocationLimit {
 public:
-    explicit AllocationLimit(std::size_t input)
+    explicit AllocationLimit(std::size_t input, std::size_t times = 2)
     {
         static const int installed = __sanitizer_install_malloc_and_free_hooks(seen, freed);
         require(installed != 0, "the allocator can be watched");
-        most() = 2 * input + kAlways;
+        most() = std::max(times * input, kAlways);
     }
     ~AllocationLimit() { most() = 0; }
     AllocationLimit(const AllocationLimit&) = delete;
     AllocationLimit& operator=(const AllocationLimit&) = delete;
 
 private:
-    static constexpr std::size_t kAlways = 64 * 1024;
+    static constexpr std::size_t kAlways = std::size_t{4} << 20; // a pickle may hold 65,536 values
     static std::size_t& most()
     {
         static std::size_t bytes = 0; // 0: no limit
@@ -54,7 +55,7 @@ private:
     {
         if (most() == 0 || size <= most()) return;
         most() = 0; // what follows may allocate
-        require(false, "an allocation is at most twice the input");
+        require(false, "an allocation is within its limit");
     }
     static void freed(const volatile void*) {}
 };

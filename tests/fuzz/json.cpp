@@ -8,7 +8,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
     using namespace velamen;
-    const fuzz::AllocationLimit limit(size);
+    // A value takes up to 32 bytes in an array that grows by doubling; its text may be two.
+    const fuzz::AllocationLimit limit(size, 32);
     const auto json = io::Json::parse(fuzz::text_of(data, size));
     if (!json) {
         fuzz::require(!json.error().message.empty(), "an error says why");
