@@ -29,7 +29,7 @@ inline void require(bool holds, const char* what)
     std::abort();
 }
 
-/// While it lives, an allocation of more than twice the input, or 1 MiB where that is more, ends
+/// While it lives, an allocation of more than `times` the input, or 4 MiB where that is more, ends
 /// the program: no number in a file may make a reader ask for more memory than the file is worth.
 /// One at a time, one thread.
 class AllocationLimit {
