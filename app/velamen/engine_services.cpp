@@ -79,11 +79,8 @@ ui::Services engineServices(const std::filesystem::path& executable)
     services.readRun = train::read_run;
     services.readPlan = planOf;
     services.demoCheckpoint = resources.lettersCheckpoint;
-    for (const auto& [name, folder] :
-         {std::pair{"Letters: 32 px, grey, by class", resources.lettersCheckpoint},
-          std::pair{"Emoji: 64 px, colour, by prompt", resources.emojiCheckpoint}})
-        if (std::error_code ignored; fs::exists(folder, ignored))
-            services.builtIn.push_back({name, folder});
+    services.builtIn = {{"Letters: 32 px, grey, by class", resources.lettersCheckpoint},
+                        {"Emoji: 64 px, colour, by prompt", resources.emojiCheckpoint}};
     services.demoSource = resources.digits;
     return services;
 }

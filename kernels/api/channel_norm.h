@@ -29,9 +29,8 @@ struct ChannelAffine {
     std::span<const float> centre; ///< [channels]
     std::span<const float> scale;  ///< [channels]
     std::span<const float> shift;  ///< [channels]
-    bool has_silu = false;
-    std::span<float>
-        output; ///< [pixels, channels]: y = (x - centre) scale + shift, or y sigmoid(y)
+    bool has_silu = false;         ///< y sigmoid(y) in place of y
+    std::span<float> output;       ///< [pixels, channels]: y = (x - centre) scale + shift
 };
 
 namespace cpu {

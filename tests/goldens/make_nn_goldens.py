@@ -13,6 +13,8 @@ from diffusers import (AutoencoderKL, AutoencoderTiny, DDIMScheduler, DPMSolverM
                        UNet2DConditionModel, UNet2DModel, VQModel)
 from safetensors.torch import save_file
 
+from make_sampler_goldens import use_double
+
 OUT = pathlib.Path(__file__).parent / "nn"
 
 UNETS = {
@@ -177,14 +179,6 @@ SCHEDULES = {
 }
 
 
-def in_double(scheduler):
-    """One that computes in double with the same fp32 tables: its rounding is not what is compared."""
-    precise = copy.deepcopy(scheduler)
-    precise.alphas_cumprod = scheduler.alphas_cumprod.double()
-    precise.final_alpha_cumprod = scheduler.final_alpha_cumprod.double()
-    return precise
-
-
 def schedules(generator):
     data, configs = {}, {}
     x0 = torch.randn(2, 3, 4, 4, generator=generator)
@@ -196,7 +190,8 @@ def schedules(generator):
             ddim = DDIMScheduler(clip_sample=clip, **common)
             for steps, eta in ((5, 0.0), (20, 0.0), (7, 1.0)):
                 ddim.set_timesteps(steps)
-                precise = in_double(ddim)
+                precise = copy.deepcopy(ddim)
+                use_double(precise)
                 x = x0.double()
                 for i, step in enumerate(ddim.timesteps):
                     x = precise.step(fake_model(x, step), step, x, eta=eta,

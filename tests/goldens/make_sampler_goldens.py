@@ -59,6 +59,13 @@ def scheduler_of(sampler, options):
     return EulerAncestralDiscreteScheduler(**known)
 
 
+def use_double(scheduler):
+    """From now on it computes in double with its own fp32 tables: its rounding is not what is compared."""
+    for table in ("alphas_cumprod", "final_alpha_cumprod", "one", "sigmas"):
+        if hasattr(scheduler, table):
+            setattr(scheduler, table, getattr(scheduler, table).double())
+
+
 class NoSinglePrecision:
     """Schedulers that go back to fp32 by themselves do not."""
 
@@ -72,9 +79,7 @@ class NoSinglePrecision:
 def run(sampler, options, steps, x, noises):
     scheduler = scheduler_of(sampler, options)
     scheduler.set_timesteps(steps)
-    for table in ("alphas_cumprod", "final_alpha_cumprod", "one", "sigmas"):
-        if hasattr(scheduler, table):
-            setattr(scheduler, table, getattr(scheduler, table).double())
+    use_double(scheduler)
     x = x * scheduler.init_noise_sigma
     draw = Noises(noises)
     module = __import__(type(scheduler).__module__, fromlist=["randn_tensor"])

@@ -37,6 +37,21 @@ class StudioWindowTest : public StudioTest {
 protected:
     void open(const FakeOptions& options = quick()) { openWith(fakeServices(options)); }
 
+    /// Saves the selected picture; what its file says that it comes from.
+    std::string savedSource()
+    {
+        const TempDir folder;
+        const auto file = folder.path() / "one.png";
+        dialogs().files.setNextFileName(QString::fromStdString(file.string()));
+        click("sample.saveOne");
+        const auto bytes = core::read_file(file);
+        EXPECT_TRUE(bytes);
+        if (!bytes) return {};
+        const auto text = image::png_text(std::as_bytes(std::span(bytes->data(), bytes->size())));
+        EXPECT_TRUE(text);
+        return text ? text->at("Source") : std::string();
+    }
+
     static FakeOptions quick()
     {
         return {.imagesPerClass = 200,
@@ -276,15 +291,7 @@ TEST_F(StudioWindowTest, ASavedImageSaysThatItIsSynthetic)
     click("sample.generate");
     ASSERT_TRUE(
         until([&] { return !studio().isGenerating() && studio().generated().size() == 3; }));
-    const TempDir folder;
-    const auto file = folder.path() / "one.png";
-    dialogs().files.setNextFileName(QString::fromStdString(file.string()));
-    click("sample.saveOne");
-    const auto bytes = core::read_file(file);
-    ASSERT_TRUE(bytes);
-    const auto text = image::png_text(std::as_bytes(std::span(bytes->data(), bytes->size())));
-    ASSERT_TRUE(text);
-    EXPECT_NE(text->at("Source").find("Synthetic"), std::string::npos);
+    EXPECT_NE(savedSource().find("Synthetic"), std::string::npos);
 }
 
 // Images of the public model say so everywhere, and no release takes them for protected ones.
@@ -303,14 +310,7 @@ TEST_F(StudioWindowTest, DrawsFromThePublicModelAndNeverReleasesIt)
     ASSERT_TRUE(draw());
     EXPECT_EQ(studio().generatedModel(), ui::DrawnModel::Public);
     EXPECT_FALSE(studio().whyCannotRelease().isEmpty());
-    const TempDir folder;
-    const auto file = folder.path() / "one.png";
-    dialogs().files.setNextFileName(QString::fromStdString(file.string()));
-    click("sample.saveOne");
-    const auto bytes = core::read_file(file);
-    ASSERT_TRUE(bytes);
-    const auto text = image::png_text(std::as_bytes(std::span(bytes->data(), bytes->size())));
-    EXPECT_EQ(text->at("Source"), "Synthetic, of a public model");
+    EXPECT_EQ(savedSource(), "Synthetic, of a public model");
 
     click("rail.start");
     confirmDemo();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "ui/models/strings.h"
 #include "ui/models/studio_state.h"
 
 namespace velamen::ui {
@@ -22,11 +23,7 @@ const generate::GenerationRequest& Studio::generationRequest() const
 
 QStringList Studio::classNames() const
 {
-    QStringList names;
-    const auto& classes = state_->runPlan ? state_->runPlan->classes : state_->request.classes;
-    for (const auto& name : classes)
-        names.append(QString::fromStdString(name));
-    return names;
+    return toStrings(state_->runPlan ? state_->runPlan->classes : state_->request.classes);
 }
 
 bool Studio::hasTunedModel() const
@@ -50,14 +47,13 @@ void Studio::setDrawnModel(DrawnModel model)
 QStringList Studio::drawableClasses() const
 {
     if (drawnModel() == DrawnModel::Tuned) return classNames();
-    QStringList names;
-    if (state_->inspection)
-        for (const auto& name : state_->inspection->card.classes)
-            names.append(QString::fromStdString(name));
-    return names;
+    return state_->inspection ? toStrings(state_->inspection->card.classes) : QStringList();
 }
 
-DrawnModel Studio::generatedModel() const { return state_->generatedModel; }
+DrawnModel Studio::generatedModel() const
+{
+    return state_->generatedFrom.empty() ? DrawnModel::Public : DrawnModel::Tuned;
+}
 
 bool Studio::takesPrompts() const
 {
@@ -110,10 +106,7 @@ void Studio::generate(const generate::GenerationRequest& request)
                 &Studio::generationProgressed);
         connect(s.generator.get(), &GenerationWorker::noted, this,
                 [this](const std::vector<std::string>& notes) {
-                    QStringList texts;
-                    for (const std::string& note : notes)
-                        texts << QString::fromStdString(note);
-                    Q_EMIT generationNoted(texts);
+                    Q_EMIT generationNoted(toStrings(notes));
                 });
         connect(s.generator.get(), &GenerationWorker::finished, this,
                 [this] { state_->onGenerationEnd(std::nullopt); });
@@ -122,7 +115,6 @@ void Studio::generate(const generate::GenerationRequest& request)
     }
     s.generationRequest = request;
     s.generated.clear();
-    s.generatedModel = drawnModel();
     s.generatedClasses = drawableClasses();
     s.generatedFrom = isTuned ? s.runFolder : std::filesystem::path();
     s.saveSoon();
@@ -161,11 +153,10 @@ QString Studio::whyCannotRelease() const
 {
     const State& s = *state_;
     if (isReleasing()) return tr("A release is being written or checked.");
-    if (!s.lastRun || s.lastRun->checkpoint.empty())
-        return tr("There is no tuned model yet. Train one on the Train page.");
+    if (!hasTunedModel()) return tr("There is no tuned model yet. Train one on the Train page.");
     if (isGenerating()) return tr("Images are still being drawn.");
     if (s.generated.empty()) return tr("There are no images yet. Draw some on the Sample page.");
-    if (s.generatedModel == DrawnModel::Public)
+    if (generatedModel() == DrawnModel::Public)
         return tr("The images come from the public model. Draw some of the tuned one on the Sample "
                   "page.");
     if (s.generatedFrom != s.runFolder)

@@ -107,8 +107,7 @@ struct Studio::State {
 
     // ---- sample (studio_release.cpp)
     void onGenerationEnd(const std::optional<Error>& error);
-    bool isPublicWanted = false; ///< although there is a tuned model
-    DrawnModel generatedModel = DrawnModel::Tuned;
+    bool isPublicWanted = false;  ///< although there is a tuned model
     QStringList generatedClasses; ///< names of the last request's classes
     generate::GenerationRequest generationRequest;
     std::vector<generate::GeneratedImage> generated;

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "engine/privacy/explain.h"
+#include "ui/models/strings.h"
 #include "ui/models/unit_words.h"
 #include "ui/pages/cost_facts.h"
 #include "ui/widgets/card.h"
@@ -220,9 +221,7 @@ void ConfirmPanel::refresh()
                                : QString::number(p.noise_effective, 'f', 3));
     facts_->setFact(QStringLiteral("warm"), tr("before the first step"), warmStartText(p, studio_));
     facts_->setFact(QStringLiteral("method"), tr("method"), methodText(*plan));
-    QStringList classes;
-    for (const std::string& name : plan->classes)
-        classes << QString::fromStdString(name);
+    const QStringList classes = toStrings(plan->classes);
     QString list = classes.mid(0, 12).join(QStringLiteral(", "));
     if (classes.size() > 12)
         list += tr(" and %n more", nullptr, static_cast<int>(classes.size()) - 12);

@@ -14,6 +14,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 
+#include "ui/models/strings.h"
 #include "ui/pages/selection_chooser.h"
 #include "ui/widgets/badge.h"
 #include "ui/widgets/bar.h"
@@ -251,20 +252,14 @@ void ModelPage::showComponents(const checkpoint::Inspection& inspection)
         components_->horizontalHeaderItem(column)->setTextAlignment(Qt::AlignRight
                                                                     | Qt::AlignVCenter);
     components_->setFixedHeight(34 + 28 * std::clamp(row, 1, 5));
-    QStringList notes;
-    for (const std::string& note : inspection.notes)
-        notes << QString::fromStdString(note);
-    notes_->setText(notes.join(QStringLiteral(" · ")));
-    notes_->setVisible(!notes.isEmpty());
+    notes_->setText(toStrings(inspection.notes).join(QStringLiteral(" · ")));
+    notes_->setVisible(!inspection.notes.empty());
     if (inspection.problems.empty()) {
         problems_->clear();
         return;
     }
-    QStringList said;
-    for (const std::string& problem : inspection.problems)
-        said << QString::fromStdString(problem);
     problems_->setContent(Notice::Problem, tr("This checkpoint cannot be used as it is"),
-                          said.join(QLatin1Char('\n')));
+                          toStrings(inspection.problems).join(QLatin1Char('\n')));
 }
 
 void ModelPage::showBlocks(const checkpoint::Inspection& inspection)

@@ -54,9 +54,6 @@ SamplePage::SamplePage(Studio& studio, Dialogs& dialogs, QWidget* parent)
     row->addWidget(makeDetails());
     body()->addLayout(row, 1);
 
-    connect(&studio_, &Studio::runStateChanged, this, &SamplePage::showState);
-    connect(&studio_, &Studio::modelChanged, this, &SamplePage::showState);
-    connect(&studio_, &Studio::drawnModelChanged, this, &SamplePage::showState);
     connect(settings_, &SampleSettings::changed, this, &SamplePage::showState);
     connect(&studio_, &Studio::generatedChanged, this, &SamplePage::showImages);
     connect(&studio_, &Studio::generationProgressed, this, &SamplePage::showProgress);

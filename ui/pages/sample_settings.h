@@ -34,7 +34,7 @@ public:
     void reuse(const generate::GeneratedImage& image);
 
 Q_SIGNALS:
-    /// whyNot() may have changed.
+    /// whyNot() may have changed, or the model and the run that the settings are for.
     void changed();
 
 private:

@@ -21,6 +21,7 @@
 
 #include "engine/privacy/explain.h"
 #include "ui/models/class_mapping.h"
+#include "ui/models/strings.h"
 #include "ui/widgets/badge.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/curve.h"
@@ -531,11 +532,9 @@ void TrainPage::showSamples()
     }
     const auto chosen = thinned(rows);
     const auto& first = *chosen.front();
-    QStringList classes;
+    const QStringList classes = toStrings(first.labels);
     QStringList steps;
     QStringList descriptions;
-    for (const auto& label : first.labels)
-        classes << QString::fromStdString(label);
     for (const auto* row : chosen)
         steps << countText(row->step);
     samples_->setGrid(static_cast<int>(first.images.size()), static_cast<int>(chosen.size()));

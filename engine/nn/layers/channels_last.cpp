@@ -37,8 +37,7 @@ Way way_of(const at::Tensor& x, const at::Tensor& weight, at::IntArrayRef input_
            const ConvGeometry& g)
 {
     if (!x.device().is_cpu() || x.scalar_type() != at::kFloat) return Way::Library;
-    if (weight.size(2) == 1 && weight.size(3) == 1 && g.stride == 1 && g.padding == 0)
-        return Way::Pointwise;
+    if (is_pointwise(weight, g)) return Way::Pointwise;
     const Extent out = output_extent(input_sizes, weight, g);
     return lies_channels_last(weight) && input_sizes[0] * out.height * out.width <= kFewPixels
         ? Way::Columns
@@ -131,6 +130,11 @@ at::Tensor tokens_of(const at::Tensor& map)
 at::Tensor map_of(const at::Tensor& tokens, std::int64_t height, std::int64_t width)
 {
     return tokens.view({tokens.size(0), height, width, tokens.size(2)}).permute({0, 3, 1, 2});
+}
+
+bool is_pointwise(const at::Tensor& weight, const ConvGeometry& g)
+{
+    return weight.size(2) == 1 && weight.size(3) == 1 && g.stride == 1 && g.padding == 0;
 }
 
 at::Tensor affine(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias)

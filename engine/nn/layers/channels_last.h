@@ -27,6 +27,9 @@ at::Tensor tokens_of(const at::Tensor& map);
 /// The reverse, always a view. [N, H W, C]  ->  [N, C, H, W], lying channels-last
 at::Tensor map_of(const at::Tensor& tokens, std::int64_t height, std::int64_t width);
 
+/// Whether the convolution is a product over the channels of each pixel.
+bool is_pointwise(const at::Tensor& weight, const ConvGeometry& geometry);
+
 /// x w' + b in memory of its own (at::linear returns a view, which cannot be added to in place
 /// below a custom function). x: [N, ..., in], weight: [out, in], bias: [out] or undefined
 at::Tensor affine(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);

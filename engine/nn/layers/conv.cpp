@@ -39,10 +39,9 @@ at::Tensor ConvImpl::forward(const at::Tensor& x)
 
 at::Tensor ConvImpl::packed(const at::Tensor& x)
 {
-    if (square_.kernel != 1 || square_.stride != 1 || square_.padding != 0)
-        return packed_conv2d(x, weight, bias, {square_.stride, square_.padding});
-    const at::Tensor pixels = channels_last(x).permute({0, 2, 3, 1}); // [N, H, W, in]
-    return packed_linear(pixels, weight, bias).permute({0, 3, 1, 2});
+    const ConvGeometry geometry{square_.stride, square_.padding};
+    if (!is_pointwise(weight, geometry)) return packed_conv2d(x, weight, bias, geometry);
+    return map_of(packed_linear(tokens_of(x), weight, bias), x.size(2), x.size(3));
 }
 
 void ConvImpl::lay_out()

@@ -29,10 +29,8 @@ public:
           groups_(groups), eps_(eps), has_silu_(has_silu)
     {
         const std::int64_t threads = at::get_num_threads();
-        parts_ = samples_ >= threads
-            ? 1
-            : std::clamp((threads + samples_ - 1) / std::max<std::int64_t>(samples_, 1),
-                         std::int64_t{1}, std::max<std::int64_t>(pixels_ / kFewestPixels, 1));
+        parts_ = std::clamp((threads + samples_ - 1) / std::max<std::int64_t>(samples_, 1),
+                            std::int64_t{1}, std::max<std::int64_t>(pixels_ / kFewestPixels, 1));
         out_ = at::empty_like(x_, x_.options(), at::MemoryFormat::ChannelsLast);
         mean_ = at::empty({samples_, groups}, x_.options());
         rstd_ = at::empty({samples_, groups}, x_.options());

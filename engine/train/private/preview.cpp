@@ -58,9 +58,8 @@ Result<std::unique_ptr<Preview>> Preview::create(const TrainingPlan& plan, Priva
     VELAMEN_ASSIGN(const auto names, changed_tensors(*preview->checkpoint_, plan));
     share_frozen(*preview->checkpoint_, model.checkpoint(), names);
     VELAMEN_ASSIGN(const auto selection, checkpoint::Selection::parse(plan.selection));
-    if (selection.is_lora()) {
+    if (selection.is_lora())
         preview->merged_.emplace(*preview->checkpoint_, names, selection.scale());
-    }
     preview->session_ = generate::GenerationSession::over(*preview->checkpoint_);
     preview->seed_ = plan.preview_seed;
     preview->guidance_ = plan.preview_guidance;

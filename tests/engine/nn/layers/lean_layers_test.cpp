@@ -104,7 +104,7 @@ TEST(FrozenNorm, EqualsNormThenSilu)
         }
 }
 
-// torch's own norm of a channels-last map gave 3e-2 here.
+// torch 2.15's own norm of this channels-last map is 120 away, of the contiguous one 4.8e-4.
 TEST(FrozenNorm, KeepsTheDigitsOfAFaintMapWithALargeMean)
 {
     torch::manual_seed(2);

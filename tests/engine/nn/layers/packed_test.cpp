@@ -8,7 +8,6 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/nn/modules/container/sequential.h>
 
 #include "engine/nn/layers/conv.h"
 #include "engine/nn/layers/linear.h"
