@@ -24,6 +24,7 @@
 #include "engine/checkpoint/tensors.h"
 #include "engine/checkpoint/weights.h"
 #include "engine/diffusion/schedule.h"
+#include "engine/io/mapped_file.h"
 #include "engine/nn/conditioner/any_config.h"
 #include "engine/nn/conditioner/no_conditioner.h"
 #include "engine/nn/conditioner/text_conditioner.h"
@@ -123,6 +124,20 @@ std::int64_t Checkpoint::image_size() const
     return latent_size() * state_->autoencoder->sizes().factor;
 }
 
+void Checkpoint::give_back_text_encoder()
+{
+    nn::TextConditioner* const text = state_->text();
+    if (text == nullptr) return;
+    const StoredTensors& stored = state_->source.conditioner->tensors;
+    for (const auto& item : text->encoder().named_parameters()) {
+        if (item.value().requires_grad()) continue; // may have been written
+        const StoredTensor* const one = stored.find(item.key());
+        const auto in_file = one == nullptr ? nullptr : stored.own(*one);
+        if (in_file && in_file.get() == item.value().data_ptr())
+            io::forget_pages(in_file.get(), item.value().nbytes());
+    }
+}
+
 const PromptTokenizer* Checkpoint::tokenizer() const
 {
     return state_->tokenizer ? &*state_->tokenizer : nullptr;
@@ -143,6 +158,27 @@ std::string Checkpoint::conditioner_name() const
 {
     const auto& conditioner = state_->source.conditioner;
     return conditioner ? conditioner->name : std::string();
+}
+
+Result<std::shared_ptr<nn::AutoencoderTinyImpl>> Checkpoint::load_tiny_autoencoder() const
+{
+    return guarded(
+        "loading the tiny autoencoder", [&]() -> Result<std::shared_ptr<nn::AutoencoderTinyImpl>> {
+            std::error_code ignored;
+            if (!fs::is_directory(state_->folder / kTinyFolder, ignored)) return nullptr;
+            VELAMEN_ASSIGN(const Component component, open_tiny_autoencoder(state_->folder));
+            VELAMEN_ASSIGN(const nn::AutoencoderTiny tiny,
+                           checkpoint::load_tiny_autoencoder(component));
+            const nn::AutoencoderTinyConfig& config = tiny->config();
+            const nn::AutoencoderSizes sizes = state_->autoencoder->sizes();
+            if (config.latent_channels != sizes.latent_channels
+                || config.out_channels != sizes.image_channels
+                || std::int64_t{1} << (config.num_decoder_blocks.size() - 1) != sizes.factor)
+                return fail(ErrorCode::Corrupt,
+                            std::string(kTinyFolder) + " makes other images than the autoencoder",
+                            "put the one for these latents there, or take it away");
+            return tiny.ptr();
+        });
 }
 
 std::vector<std::pair<std::string, at::Tensor>> named_tensors(Checkpoint& checkpoint)

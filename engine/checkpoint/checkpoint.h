@@ -19,6 +19,7 @@
 namespace velamen::nn {
 class UNetImpl;
 class Autoencoder;
+class AutoencoderTinyImpl;
 class Conditioner;
 } // namespace velamen::nn
 namespace velamen::diffusion {
@@ -137,6 +138,9 @@ public:
     nn::UNetImpl& unet();
     nn::Autoencoder& autoencoder();
     nn::Conditioner& conditioner();
+    /// The one in the folder `vae_tiny`, in evaluation mode; null without one. Errors as load(),
+    /// and Corrupt when its images or latents have other shapes than the autoencoder's.
+    Result<std::shared_ptr<nn::AutoencoderTinyImpl>> load_tiny_autoencoder() const;
     /// Its folder's name, with which its tensors' names begin; empty without a conditioner.
     std::string conditioner_name() const;
     bool has_class_table() const;
@@ -152,6 +156,10 @@ public:
     const std::filesystem::path& folder() const;
     /// Names of the public classes, also after set_classes() has given the card others.
     const std::vector<std::string>& public_classes() const;
+
+    /// Gives the memory of a text encoder that is not trained back to the file in which its weights
+    /// lie, for when its prompts are encoded. Weights that are looked at again are read again.
+    void give_back_text_encoder();
 
     /// Of images from now on. InvalidArgument when it is no multiple of the autoencoder's factor.
     Result<> set_image_size(std::int64_t pixels);

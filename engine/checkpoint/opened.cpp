@@ -41,6 +41,7 @@ std::string assumed_kind(const std::string& folder)
     static const std::map<std::string, std::string> kinds{{"unet", "UNet2DConditionModel"},
                                                           {"vae", "AutoencoderKL"},
                                                           {"vqvae", "VQModel"},
+                                                          {kTinyFolder, "AutoencoderTiny"},
                                                           {"text_encoder", "CLIPTextModel"},
                                                           {"class_embedder", "ClassEmbedder"},
                                                           {"bert", "LDMBertModel"}};
@@ -133,6 +134,8 @@ Result<Opened> open_folder(const fs::path& folder, const OpenOptions& options)
     else
         out.problems.push_back(scheduler.error());
     if (fs::is_directory(folder / "tokenizer", ignored)) out.tokenizer = folder / "tokenizer";
+    if (fs::is_directory(folder / kTinyFolder, ignored))
+        out.notes.push_back(std::string(kTinyFolder) + " shows images while they are drawn");
     return out;
 }
 
@@ -196,6 +199,11 @@ Result<Component> open_component(const fs::path& path, Role role, const OpenOpti
         return fail(ErrorCode::NotFound, "there is no checkpoint folder or file " + path.string());
     if (fs::is_directory(path, ignored)) return open_role(path, role);
     return open_part_of_file(path, role, options);
+}
+
+Result<Component> open_tiny_autoencoder(const fs::path& folder)
+{
+    return open_in(folder, kTinyFolder);
 }
 
 Result<std::string> fingerprint(const fs::path& checkpoint)

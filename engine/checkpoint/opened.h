@@ -53,6 +53,11 @@ Result<Opened> open_checkpoint(const std::filesystem::path& path, const OpenOpti
 Result<Component> open_component(const std::filesystem::path& path, Role role,
                                  const OpenOptions& options = {});
 
+/// diffusers' AutoencoderTiny, in a folder beside the autoencoder's own: it shows images while they
+/// are drawn. NotFound without one.
+inline constexpr const char* kTinyFolder = "vae_tiny";
+Result<Component> open_tiny_autoencoder(const std::filesystem::path& folder);
+
 /// Without what files carry beside the parameters that the modules have, and under today's names.
 std::vector<StoredTensor> in_our_names(const std::string& kind, std::vector<StoredTensor> tensors);
 

@@ -185,6 +185,23 @@ Result<std::shared_ptr<nn::TextEncoder>> load_text_encoder(const Component& comp
     return encoder;
 }
 
+Result<nn::AutoencoderTiny> load_tiny_autoencoder(const Component& component)
+{
+    if (component.kind != "AutoencoderTiny")
+        return fail(ErrorCode::Unsupported,
+                    component.name + " is a " + component.kind + ", not an AutoencoderTiny",
+                    "put a tiny autoencoder there, or take the folder away");
+    VELAMEN_ASSIGN(const auto config, nn::AutoencoderTinyConfig::from_json(component.config));
+    nn::AutoencoderTiny tiny(nullptr);
+    {
+        const nn::WithoutInitialValues guard;
+        tiny = nn::AutoencoderTiny(config);
+    }
+    VELAMEN_TRY(finish(*tiny, component));
+    VELAMEN_TRY(check_values(*tiny, component.name));
+    return tiny;
+}
+
 Result<at::Tensor> converted(const std::string& name, const at::Tensor& tensor, DType dtype)
 {
     const at::NoGradGuard no_grad;

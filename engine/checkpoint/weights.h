@@ -10,6 +10,7 @@
 #include "engine/checkpoint/opened.h"
 #include "engine/core/dtype.h"
 #include "engine/nn/autoencoder/autoencoder.h"
+#include "engine/nn/autoencoder/tiny.h"
 #include "engine/nn/conditioner/class_embedder.h"
 #include "engine/nn/conditioner/text_encoder.h"
 #include "engine/nn/unet/model.h"
@@ -35,6 +36,9 @@ Result<nn::UNet> load_unet(const Component& component);
 Result<std::shared_ptr<nn::Autoencoder>> load_autoencoder(const Component& component);
 Result<nn::ClassEmbedder> load_class_embedder(const Component& component);
 Result<std::shared_ptr<nn::TextEncoder>> load_text_encoder(const Component& component);
+
+/// Unsupported when the component is another autoencoder.
+Result<nn::AutoencoderTiny> load_tiny_autoencoder(const Component& component);
 
 /// All parameters of `module`, converted to `dtype`.
 Result<> write_weights(const std::filesystem::path& path, const torch::nn::Module& module,

@@ -2,6 +2,7 @@
 
 #include "engine/diffusion/sampler.h"
 
+#include <cmath>
 #include <exception>
 #include <memory>
 #include <new>
@@ -53,13 +54,22 @@ bool takes_noise(const SamplerOptions& options)
     return options.kind != SamplerKind::DpmSolverPp2M && options.kind != SamplerKind::Euler;
 }
 
+/// x: as the network is shown it, alpha x0 + sigma eps.
+at::Tensor denoised(const Schedule& schedule, float time, const at::Tensor& x,
+                    const at::Tensor& output)
+{
+    const double ratio = schedule.noise_ratio(time);
+    const double alpha = 1.0 / std::sqrt(ratio * ratio + 1.0);
+    return interpret(schedule.options().prediction_type, x, output, alpha, ratio * alpha).x0;
+}
+
 } // namespace
 
 Result<at::Tensor> sample(const Schedule& schedule, const SamplerOptions& options,
                           const Denoiser& denoiser, at::Tensor x,
                           const std::function<at::Tensor(int step)>& step_noise,
                           std::stop_token stop,
-                          const std::function<void(int done, int total)>& progress)
+                          const std::function<void(const SamplerStep&)>& watch)
 {
     if (!(options.eta >= 0.0 && options.eta <= 1.0))
         return fail(ErrorCode::InvalidArgument, "eta must be between 0 and 1");
@@ -76,11 +86,12 @@ Result<at::Tensor> sample(const Schedule& schedule, const SamplerOptions& option
         const int total = static_cast<int>(times.size());
         for (int i = 0; i < total; ++i) {
             if (stop.stop_requested()) return fail(ErrorCode::Cancelled, "sampling was stopped");
-            const at::Tensor t =
-                at::full({1}, times[static_cast<std::size_t>(i)], x.options().dtype(at::kFloat));
-            const at::Tensor output = denoiser(stepper->input(i, x).to(type), t);
-            x = stepper->step(i, x, output.to(at::kDouble));
-            if (progress) progress(i + 1, total);
+            const float time = times[static_cast<std::size_t>(i)];
+            const at::Tensor t = at::full({1}, time, x.options().dtype(at::kFloat));
+            const at::Tensor shown = stepper->input(i, x);
+            const at::Tensor output = denoiser(shown.to(type), t).to(at::kDouble);
+            x = stepper->step(i, x, output);
+            if (watch) watch({i + 1, total, denoised(schedule, time, shown, output).to(type)});
         }
         return x.to(type);
     } catch (const std::bad_alloc&) {

@@ -25,18 +25,24 @@ struct SamplerOptions {
 /// x: [N, ...], t: [1] fp32, of all samples  ->  the prediction, shaped like x
 using Denoiser = std::function<at::Tensor(const at::Tensor& x, const at::Tensor& t)>;
 
+/// A step that is done.
+struct SamplerStep {
+    int done, total;
+    at::Tensor denoised; ///< where its input leads without further noise: x0, in the type of x
+};
+
 /// The timesteps in the order in which they are visited; whole numbers but for Euler's under
 /// linspace, which may lie between two steps of training.
 Result<std::vector<float>> timesteps(const Schedule& schedule, const SamplerOptions& options);
 
 /// x: standard normal, [N, ...]. `step_noise(step)` (0-based, shaped like x) is called by DDIM with
-/// eta > 0, DDPM, the SDE and the ancestral sampler; it may be empty otherwise. `progress` may be
+/// eta > 0, DDPM, the SDE and the ancestral sampler; it may be empty otherwise. `watch` may be
 /// empty. Cancelled between steps when `stop` is requested. Runs without gradients; exceptions of
 /// the denoiser become errors.
 Result<at::Tensor> sample(const Schedule& schedule, const SamplerOptions& options,
                           const Denoiser& denoiser, at::Tensor x,
                           const std::function<at::Tensor(int step)>& step_noise,
                           std::stop_token stop,
-                          const std::function<void(int done, int total)>& progress);
+                          const std::function<void(const SamplerStep&)>& watch);
 
 } // namespace velamen::diffusion

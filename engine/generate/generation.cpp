@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A session over a checkpoint: its own, or one that a training run works on.
+// A session over a checkpoint that it has loaded.
 
 #include "engine/generate/generation.h"
 
 #include <optional>
 
+#include <c10/core/InferenceMode.h>
+
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/generate/draft.h"
 #include "engine/generate/prompt.h"
 #include "engine/generate/render.h"
 
@@ -16,9 +19,8 @@ namespace {
 
 class CheckpointSession final : public GenerationSession {
 public:
-    explicit CheckpointSession(checkpoint::Checkpoint& borrowed) : checkpoint_(borrowed) {}
-    explicit CheckpointSession(std::unique_ptr<checkpoint::Checkpoint> own)
-        : own_(std::move(own)), checkpoint_(*own_)
+    explicit CheckpointSession(std::unique_ptr<checkpoint::Checkpoint> loaded)
+        : loaded_(std::move(loaded)), checkpoint_(*loaded_)
     {
     }
 
@@ -35,7 +37,8 @@ public:
     }
 
     Result<> run(const GenerationRequest& request, std::stop_token stop,
-                 const ImageReceiver& receive, const GenerationProgress& progress) noexcept override
+                 const ImageReceiver& receive, const GenerationProgress& progress,
+                 const DraftReceiver& draft) noexcept override
     try {
         if (request.image_size > 0) VELAMEN_TRY(checkpoint_.set_image_size(request.image_size));
         VELAMEN_ASSIGN(const LatentScale scale, LatentScale::of(checkpoint_));
@@ -43,20 +46,26 @@ public:
         if (!request.prompts.empty()) {
             VELAMEN_ASSIGN(prompts, encode_prompts(checkpoint_, request.prompts, request.negative));
         }
+        if (draft && !drafts_) {
+            const c10::InferenceMode guard;
+            VELAMEN_ASSIGN(drafts_, DraftDecoder::of(checkpoint_, scale));
+        }
         return render({.unet = checkpoint_.unet(),
                        .autoencoder = checkpoint_.autoencoder(),
                        .conditioner = checkpoint_.conditioner(),
                        .schedule = checkpoint_.schedule(),
                        .scale = scale,
-                       .prompts = prompts ? &*prompts : nullptr},
-                      request, stop, receive, progress);
+                       .prompts = prompts ? &*prompts : nullptr,
+                       .drafts = drafts_ ? &*drafts_ : nullptr},
+                      request, stop, receive, progress, draft);
     } catch (const std::exception& error) {
         return fail(ErrorCode::Internal, std::string("generating failed: ") + error.what());
     }
 
 private:
-    std::unique_ptr<checkpoint::Checkpoint> own_;
+    std::unique_ptr<checkpoint::Checkpoint> loaded_;
     checkpoint::Checkpoint& checkpoint_;
+    std::optional<DraftDecoder> drafts_; // none before somebody wants to see one
 };
 
 } // namespace
@@ -67,11 +76,6 @@ GenerationSession::open(const std::filesystem::path& checkpoint)
     VELAMEN_ASSIGN(auto loaded, checkpoint::Checkpoint::load(checkpoint));
     VELAMEN_TRY(LatentScale::of(*loaded));
     return std::make_unique<CheckpointSession>(std::move(loaded));
-}
-
-std::unique_ptr<GenerationSession> GenerationSession::over(checkpoint::Checkpoint& checkpoint)
-{
-    return std::make_unique<CheckpointSession>(checkpoint);
 }
 
 } // namespace velamen::generate

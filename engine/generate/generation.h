@@ -16,10 +16,6 @@
 #include "engine/diffusion/sampler_kind.h"
 #include "engine/image/image.h"
 
-namespace velamen::checkpoint {
-class Checkpoint;
-}
-
 namespace velamen::generate {
 
 using diffusion::kSamplerKinds;
@@ -55,13 +51,19 @@ using ImageReceiver = std::function<void(const GeneratedImage&)>;
 /// done and total count images; fractions of a batch are reported between sampler steps.
 using GenerationProgress = std::function<void(double done, double total)>;
 
+/// How the images first, first + 1, ... of the request look on their way. No results: to be shown,
+/// not kept.
+struct Draft {
+    std::int64_t first = 0;
+    std::vector<image::Image> images;
+};
+using DraftReceiver = std::function<void(const Draft&)>;
+
 /// One thread at a time. The same seed, class and settings give the same image whatever the batch
 /// (bit-equal on one machine and thread count for the shipped checkpoints; fp32).
 class GenerationSession {
 public:
     static Result<std::unique_ptr<GenerationSession>> open(const std::filesystem::path& checkpoint);
-    /// Borrows a checkpoint in use by a training session (previews). It must outlive this.
-    static std::unique_ptr<GenerationSession> over(checkpoint::Checkpoint& checkpoint);
     virtual ~GenerationSession() = default;
 
     virtual const std::vector<std::string>& classes() const = 0;
@@ -73,9 +75,11 @@ public:
         return std::vector<std::string>{};
     }
     /// Cancelled between sampler steps when `stop` is requested; images given so far stay valid.
+    /// Drafts come between sampler steps, a few a second at most.
     [[nodiscard]] virtual Result<> run(const GenerationRequest& request, std::stop_token stop,
                                        const ImageReceiver& receive,
-                                       const GenerationProgress& progress = {}) noexcept = 0;
+                                       const GenerationProgress& progress = {},
+                                       const DraftReceiver& draft = {}) noexcept = 0;
 };
 
 } // namespace velamen::generate

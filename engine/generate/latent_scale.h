@@ -28,6 +28,8 @@ public:
     at::Tensor to_autoencoder(const at::Tensor& z_model) const; // [N, C, H, W]
     std::int64_t channels() const noexcept { return channels_; }
     std::int64_t side() const noexcept { return side_; }
+    /// The same at every place of a latent, which may then have any side.
+    bool is_uniform() const { return mean_.size(3) == 1; }
 
 private:
     LatentScale(at::Tensor mean, at::Tensor std, std::int64_t channels, std::int64_t side);

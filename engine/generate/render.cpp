@@ -5,9 +5,11 @@
 #include "engine/generate/render.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <new>
+#include <optional>
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
@@ -52,7 +54,7 @@ at::Tensor contexts(const Models& models, const at::Tensor& ids, bool is_guided)
 
 Result<at::Tensor> denoise(const Models& models, const GenerationRequest& request,
                            const Batch& batch, std::stop_token stop,
-                           const std::function<void(int, int)>& progress)
+                           const std::function<void(const diffusion::SamplerStep&)>& watch)
 {
     const std::int64_t channels = models.scale.channels(), side = models.scale.side();
     const auto n = static_cast<std::int64_t>(batch.classes.size());
@@ -73,12 +75,36 @@ Result<at::Tensor> denoise(const Models& models, const GenerationRequest& reques
     const auto step_noise = [&](int step) {
         return noise(batch.seeds, 1 + static_cast<std::uint64_t>(step), channels, side);
     };
-    VELAMEN_ASSIGN(
-        const at::Tensor z,
-        diffusion::sample(
-            models.schedule, {.kind = request.sampler, .steps = request.steps, .eta = request.eta},
-            denoiser, noise(batch.seeds, 0, channels, side), step_noise, stop, progress));
+    VELAMEN_ASSIGN(const at::Tensor z,
+                   diffusion::sample(
+                       models.schedule,
+                       {.kind = request.sampler, .steps = request.steps, .eta = request.eta},
+                       denoiser, noise(batch.seeds, 0, channels, side), step_noise, stop, watch));
     return nn::decode_all(models.autoencoder, models.scale.to_autoencoder(z));
+}
+
+/// Between two drafts: long enough that looking takes little of the time, short for the eye.
+class Pause {
+public:
+    bool is_over()
+    {
+        const auto now = std::chrono::steady_clock::now();
+        if (last_ && now - *last_ < std::chrono::milliseconds(200)) return false;
+        last_ = now;
+        return true;
+    }
+
+private:
+    std::optional<std::chrono::steady_clock::time_point> last_;
+};
+
+/// The first `count` of x: [N, C, H, W]
+std::vector<image::Image> to_images(const at::Tensor& x, std::size_t count)
+{
+    std::vector<image::Image> images;
+    for (std::size_t i = 0; i < count; ++i)
+        images.push_back(to_image(x[static_cast<std::int64_t>(i)]));
+    return images;
 }
 
 } // namespace
@@ -140,7 +166,8 @@ image::Image to_image(const at::Tensor& x)
 }
 
 Result<> render(const Models& models, const GenerationRequest& request, std::stop_token stop,
-                const ImageReceiver& receive, const GenerationProgress& progress) noexcept
+                const ImageReceiver& receive, const GenerationProgress& progress,
+                const DraftReceiver& draft) noexcept
 try {
     const auto prompts = static_cast<std::int64_t>(request.prompts.size());
     VELAMEN_TRY(check(request, prompts > 0 ? prompts : models.conditioner.null_class()));
@@ -149,6 +176,7 @@ try {
     const bool is_cheap =
         models.scale.channels() * models.scale.side() * models.scale.side() <= kCheapLatent;
     const std::size_t total = request.classes.size();
+    Pause pause;
     for (std::size_t begin = 0; begin < total; begin += static_cast<std::size_t>(request.batch)) {
         const std::size_t count = std::min(total - begin, static_cast<std::size_t>(request.batch));
         Batch batch;
@@ -161,13 +189,16 @@ try {
             batch.seeds.push_back(batch.seeds.back());
         }
 
-        const auto report = [&](int done, int steps) {
+        const auto watch = [&](const diffusion::SamplerStep& step) {
             if (progress)
                 progress(static_cast<double>(begin)
-                             + static_cast<double>(count) * done / std::max(steps, 1),
+                             + static_cast<double>(count) * step.done / std::max(step.total, 1),
                          static_cast<double>(total));
+            if (draft && models.drafts != nullptr && step.done < step.total && pause.is_over())
+                draft({static_cast<std::int64_t>(begin),
+                       to_images(models.drafts->decode(step.denoised), count)});
         };
-        VELAMEN_ASSIGN(const at::Tensor images, denoise(models, request, batch, stop, report));
+        VELAMEN_ASSIGN(const at::Tensor images, denoise(models, request, batch, stop, watch));
         if (!at::isfinite(images).all().item<bool>())
             return fail(ErrorCode::Corrupt,
                         "the checkpoint made values that are not numbers instead of an image",

@@ -12,6 +12,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "engine/diffusion/schedule.h"
+#include "engine/generate/draft.h"
 #include "engine/generate/generation.h"
 #include "engine/generate/latent_scale.h"
 #include "engine/generate/prompt.h"
@@ -32,6 +33,7 @@ struct Models {
     const diffusion::Schedule& schedule;
     const LatentScale& scale;
     const PromptContexts* prompts = nullptr; ///< in place of the conditioner's classes
+    const DraftDecoder* drafts = nullptr;    ///< null: nobody is shown any
 };
 
 /// InvalidArgument naming the number that is out of its range.
@@ -39,7 +41,8 @@ Result<> check(const GenerationRequest& request, std::int64_t classes);
 
 /// As GenerationSession::run.
 Result<> render(const Models& models, const GenerationRequest& request, std::stop_token stop,
-                const ImageReceiver& receive, const GenerationProgress& progress) noexcept;
+                const ImageReceiver& receive, const GenerationProgress& progress,
+                const DraftReceiver& draft = {}) noexcept;
 
 /// Standard normal noise, one stream a seed: row i depends on seeds[i] only. Stream 0 is the
 /// starting noise, stream 1 + s the noise that a sampler adds after its step s.

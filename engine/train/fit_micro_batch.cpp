@@ -51,7 +51,6 @@ try {
     VELAMEN_ASSIGN(const auto preview, Preview::create(plan, *model));
     VELAMEN_ASSIGN(dpsgd::Clipper clipper, make_clipper(plan, model->trained()));
     const dpsgd::Optimiser optimiser(model->trained(), {});
-    model->set_precision(plan.precision);
     const double cached = cached_gibibytes(*model, plan);
     const MemoryProbe probe = [&](std::int64_t units) -> Result<double> {
         restart_peak();

@@ -71,7 +71,6 @@ Result<Forecast> measure(const TrainingPlan& plan)
 try {
     VELAMEN_ASSIGN(Forecast f, forecast(plan));
     VELAMEN_ASSIGN(const auto model, PrivateModel::create(plan));
-    model->set_precision(plan.precision);
     VELAMEN_ASSIGN(dpsgd::Clipper clipper, make_clipper(plan, model->trained()));
     const std::int64_t rows_of_unit = rows_per_unit(plan);
     double best = 0.0;

@@ -204,16 +204,27 @@ public:
     const std::vector<std::string>& classes() const override { return classes_; }
     Result<> run(const generate::GenerationRequest& request, std::stop_token stop,
                  const generate::ImageReceiver& receive,
-                 const generate::GenerationProgress& progress) noexcept override
+                 const generate::GenerationProgress& progress,
+                 const generate::DraftReceiver& draft) noexcept override
     {
+        constexpr std::size_t kDrafts = 8;
         const auto total = static_cast<double>(request.classes.size());
+        const auto seed_of = [&](std::size_t i) {
+            return request.seeds.empty() ? request.seed + i : request.seeds[i];
+        };
         for (std::size_t i = 0; i < request.classes.size(); ++i) {
             if (stop.stop_requested()) return fail(ErrorCode::Cancelled, "Cancelled.");
+            if (draft) {
+                generate::Draft next{.first = static_cast<std::int64_t>(i), .images = {}};
+                for (std::size_t k = i; k < std::min(i + kDrafts, request.classes.size()); ++k)
+                    next.images.push_back(drawnDigit(request.classes[k], seed_of(k), 32, 0.5));
+                draft(next);
+            }
             rest(pause_);
             generate::GeneratedImage one;
             one.index = static_cast<std::int64_t>(i);
             one.class_index = request.classes[i];
-            one.seed = request.seeds.empty() ? request.seed + i : request.seeds[i];
+            one.seed = seed_of(i);
             one.image = drawnDigit(one.class_index, one.seed);
             receive(one);
             if (progress) progress(static_cast<double>(i + 1), total);

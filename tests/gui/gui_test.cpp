@@ -281,6 +281,30 @@ TEST_F(StudioWindowTest, CancellingKeepsTheImagesDrawnSoFar)
     EXPECT_TRUE(find<QAbstractButton>("sample.generate")->isEnabled());
 }
 
+// Drafts fill the places of images to come: they cannot be saved, and none outlives the drawing.
+TEST_F(StudioWindowTest, ShowsImagesOnTheirWayAndKeepsThoseThatAreDone)
+{
+    auto options = quick();
+    options.imageMicroseconds = 5000;
+    open(options);
+    confirmDemo();
+    trainToTheEnd();
+    click("rail.sample");
+    find<QSpinBox>("sample.count")->setValue(5000);
+    click("sample.generate");
+    auto* grid = find<ui::ImageGrid>("sample.grid");
+    const auto done = [&] { return static_cast<int>(studio().generated().size()); };
+    ASSERT_TRUE(until([&] { return done() > 3 && grid->count() > done(); }));
+    EXPECT_LE(grid->count(), done() + 8);
+    grid->setSelected(grid->count() - 1);
+    EXPECT_FALSE(find<QAbstractButton>("sample.saveOne")->isEnabled());
+    click("sample.cancel");
+    ASSERT_TRUE(until([&] { return !studio().isGenerating(); }));
+    EXPECT_EQ(grid->count(), done());
+    const auto& last = studio().generated().back();
+    EXPECT_EQ(grid->image(done() - 1), ui::toQImage(drawnDigit(last.class_index, last.seed)));
+}
+
 TEST_F(StudioWindowTest, ASavedImageSaysThatItIsSynthetic)
 {
     open();
@@ -323,6 +347,14 @@ TEST_F(StudioWindowTest, DrawsFromThePublicModelAndNeverReleasesIt)
     studio().setDrawnModel(ui::DrawnModel::Public);
     ASSERT_TRUE(draw());
     EXPECT_FALSE(studio().whyCannotRelease().isEmpty());
+
+    // The wish was this session's: a project that is opened begins at its tuned model.
+    const TempDir folder;
+    const auto first = studio().projectFolder();
+    studio().createProject(folder.path() / "other", QStringLiteral("other"));
+    studio().openProject(first);
+    ASSERT_TRUE(until([&] { return studio().hasTunedModel(); }));
+    EXPECT_EQ(studio().drawnModel(), ui::DrawnModel::Tuned);
 }
 
 TEST_F(StudioWindowTest, ATamperedZipIsShownWithEachThingThatDoesNotMatch)

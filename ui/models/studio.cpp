@@ -143,6 +143,7 @@ void Studio::State::adopt(std::unique_ptr<project::Project> opened)
     inspection.reset();
     selectionCounts.clear();
     isConfirmed = false;
+    isPublicWanted = false;
     runState = RunState::Idle;
     progress = {};
     points.clear();

@@ -176,6 +176,8 @@ Q_SIGNALS:
     void commandAnswered(const QString& command, bool isAccepted, const QString& reason);
     void generationProgressed(double done, double total);
     void generatedChanged();
+    /// How images that are not done look on their way.
+    void generationDrafted(const velamen::generate::Draft& draft);
     void drawnModelChanged();
     void generationNoted(const QStringList& notes);
     void generationFinished();

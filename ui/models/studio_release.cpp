@@ -104,6 +104,7 @@ void Studio::generate(const generate::GenerationRequest& request)
                 });
         connect(s.generator.get(), &GenerationWorker::progressed, this,
                 &Studio::generationProgressed);
+        connect(s.generator.get(), &GenerationWorker::drafted, this, &Studio::generationDrafted);
         connect(s.generator.get(), &GenerationWorker::noted, this,
                 [this](const std::vector<std::string>& notes) {
                     Q_EMIT generationNoted(toStrings(notes));

@@ -56,12 +56,14 @@ SamplePage::SamplePage(Studio& studio, Dialogs& dialogs, QWidget* parent)
 
     connect(settings_, &SampleSettings::changed, this, &SamplePage::showState);
     connect(&studio_, &Studio::generatedChanged, this, &SamplePage::showImages);
+    connect(&studio_, &Studio::generationDrafted, this, &SamplePage::showDraft);
     connect(&studio_, &Studio::generationProgressed, this, &SamplePage::showProgress);
     connect(&studio_, &Studio::generationNoted, this, [this](const QStringList& notes) {
         notice()->setContent(Notice::Caution, tr("The prompt was cut"),
                              notes.join(QLatin1Char('\n')));
     });
     connect(&studio_, &Studio::generationFinished, this, [this] {
+        grid_->trimFlow(static_cast<int>(studio_.generated().size()));
         showState();
         showImages();
     });
@@ -209,13 +211,24 @@ void SamplePage::showImages()
     }
     for (; shown_ < images.size(); ++shown_) {
         const auto& one = images[shown_];
-        grid_->addToFlow(toQImage(one.image), studio_.subjectOf(one));
+        grid_->putInFlow(static_cast<int>(shown_), toQImage(one.image), studio_.subjectOf(one));
     }
     countText_->setText(images.empty()
                             ? QString()
                             : tr("%1 images").arg(countText(static_cast<qint64>(images.size()))));
     if (grid_->selected() < 0 && !images.empty()) grid_->setSelected(0);
     showState();
+}
+
+void SamplePage::showDraft(const generate::Draft& draft)
+{
+    const auto& classes = studio_.generationRequest().classes;
+    for (std::size_t i = 0; i < draft.images.size(); ++i) {
+        const std::size_t at = static_cast<std::size_t>(draft.first) + i;
+        if (at < shown_ || at >= classes.size()) continue; // the image itself is there
+        grid_->putInFlow(static_cast<int>(at), toQImage(draft.images[i]),
+                         studio_.subjectOf({.class_index = classes[at]}));
+    }
 }
 
 void SamplePage::showProgress(double done, double total)

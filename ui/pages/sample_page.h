@@ -44,6 +44,8 @@ private:
     /// Whether the images on show, or the next ones where there are none, are the public model's.
     bool isShownPublic() const;
     void showImages();
+    /// In the places of the images that come next, until they are there.
+    void showDraft(const generate::Draft& draft);
     void showProgress(double done, double total);
     void showDetails(int index);
 

@@ -127,6 +127,23 @@ void ImageGrid::addToFlow(const QImage& image, const QString& label)
     relayout();
 }
 
+void ImageGrid::putInFlow(int index, const QImage& image, const QString& label)
+{
+    if (!isFlow_ || index >= count()) return addToFlow(image, label);
+    if (index < 0) return;
+    cells_[static_cast<std::size_t>(index)] = {image, {}};
+    viewport()->update();
+}
+
+void ImageGrid::trimFlow(int kept)
+{
+    if (!isFlow_ || kept >= count()) return;
+    cells_.resize(static_cast<std::size_t>(std::max(kept, 0)));
+    flowLabels_.resize(std::min(flowLabels_.size(), qsizetype{kept}));
+    if (selected_ >= count()) setSelected(-1);
+    relayout();
+}
+
 int ImageGrid::count() const { return static_cast<int>(cells_.size()); }
 
 QImage ImageGrid::image(int index) const

@@ -37,6 +37,10 @@ public:
     /// Flow: as many columns as fit; labels(i) under picture i when given.
     void setFlow(std::vector<QImage> images, const QStringList& labels = {});
     void addToFlow(const QImage& image, const QString& label = {});
+    /// Takes the place of a picture of the flow, or is added behind the last.
+    void putInFlow(int index, const QImage& image, const QString& label = {});
+    /// Only the first `count` pictures of the flow stay.
+    void trimFlow(int count);
 
     /// Index = row * columns() + column; position in the flow.
     int count() const;

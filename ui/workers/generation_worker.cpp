@@ -64,6 +64,7 @@ Result<> GenerationWorker::run(const generate::GenerationRequest& request,
             {
                 const std::lock_guard lock(mutex_);
                 reports_.images.push_back(image);
+                reports_.draft.reset(); // it was of this image
             }
             wake();
         };
@@ -74,7 +75,14 @@ Result<> GenerationWorker::run(const generate::GenerationRequest& request,
             }
             wake();
         };
-        return session_->run(request, std::move(stop), receive, report);
+        const auto draft = [this](const generate::Draft& latest) {
+            {
+                const std::lock_guard lock(mutex_);
+                reports_.draft = latest;
+            }
+            wake();
+        };
+        return session_->run(request, std::move(stop), receive, report, draft);
     } catch (const std::bad_alloc&) {
         return fail(ErrorCode::OutOfMemory, "There is not enough memory to draw these images.",
                     "Ask for fewer images at once.");
@@ -105,6 +113,7 @@ void GenerationWorker::flush()
     if (!reports.notes.empty()) Q_EMIT noted(reports.notes);
     if (!self) return;
     if (!reports.images.empty()) Q_EMIT generated(reports.images);
+    if (self && reports.draft) Q_EMIT drafted(*reports.draft);
     if (self && reports.progress)
         Q_EMIT progressed(reports.progress->first, reports.progress->second);
     if (!self || !reports.outcome) return;

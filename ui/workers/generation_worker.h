@@ -43,6 +43,8 @@ public:
 Q_SIGNALS:
     void progressed(double done, double total);
     void generated(const std::vector<velamen::generate::GeneratedImage>& images);
+    /// How images that are not done look on their way; the latest alone.
+    void drafted(const velamen::generate::Draft& draft);
     /// Sentences about prompts that are too long, before the first image.
     void noted(const std::vector<std::string>& notes);
     void finished();
@@ -52,6 +54,7 @@ private:
     struct Reports {
         std::optional<std::pair<double, double>> progress;
         std::vector<generate::GeneratedImage> images;
+        std::optional<generate::Draft> draft;
         std::vector<std::string> notes;
         std::optional<Result<>> outcome;
     };

@@ -13,6 +13,7 @@
 #include "engine/checkpoint/blocks.h"
 #include "engine/checkpoint/tensors.h"
 #include "engine/core/assert.h"
+#include "engine/generate/render.h"
 #include "engine/nn/conditioner/conditioner.h"
 #include "engine/nn/unet/model.h"
 #include "engine/train/private/private_model.h"
@@ -49,18 +50,25 @@ void share_frozen(checkpoint::Checkpoint& own, checkpoint::Checkpoint& with,
 
 } // namespace
 
+Preview::Preview(std::unique_ptr<checkpoint::Checkpoint> checkpoint, nn::Autoencoder& autoencoder,
+                 generate::LatentScale scale)
+    : checkpoint_(std::move(checkpoint)), autoencoder_(autoencoder), scale_(std::move(scale))
+{
+}
+
 Result<std::unique_ptr<Preview>> Preview::create(const TrainingPlan& plan, PrivateModel& model)
 {
-    std::unique_ptr<Preview> preview(new Preview);
-    VELAMEN_ASSIGN(preview->checkpoint_,
+    VELAMEN_ASSIGN(auto own,
                    checkpoint::Checkpoint::load(plan.checkpoint, {.are_values_known = true}));
-    VELAMEN_TRY(prepare(*preview->checkpoint_, plan));
-    VELAMEN_ASSIGN(const auto names, changed_tensors(*preview->checkpoint_, plan));
-    share_frozen(*preview->checkpoint_, model.checkpoint(), names);
+    VELAMEN_TRY(prepare(*own, plan));
+    VELAMEN_ASSIGN(const auto names, changed_tensors(*own, plan));
+    share_frozen(*own, model.checkpoint(), names);
+    VELAMEN_ASSIGN(auto scale, generate::LatentScale::of(*own));
+    std::unique_ptr<Preview> preview(
+        new Preview(std::move(own), model.checkpoint().autoencoder(), std::move(scale)));
     VELAMEN_ASSIGN(const auto selection, checkpoint::Selection::parse(plan.selection));
     if (selection.is_lora())
         preview->merged_.emplace(*preview->checkpoint_, names, selection.scale());
-    preview->session_ = generate::GenerationSession::over(*preview->checkpoint_);
     preview->seed_ = plan.preview_seed;
     preview->guidance_ = plan.preview_guidance;
     return preview;
@@ -92,7 +100,7 @@ Result<SampleRow> Preview::draw(std::int64_t step, std::stop_token stop)
     SampleRow row;
     row.step = step;
     generate::GenerationRequest request;
-    const auto& classes = session_->classes();
+    const auto& classes = checkpoint_->card().classes;
     for (std::size_t i = 0; i < std::min(classes.size(), kMostClasses); ++i) {
         request.classes.push_back(static_cast<int>(i));
         row.labels.push_back(classes[i]);
@@ -102,9 +110,16 @@ Result<SampleRow> Preview::draw(std::int64_t step, std::stop_token stop)
     request.guidance = guidance_;
     request.steps = kPreviewSteps;
     request.batch = static_cast<int>(request.classes.size());
-    VELAMEN_TRY(session_->run(request, std::move(stop), [&](const generate::GeneratedImage& g) {
-        row.images[static_cast<std::size_t>(g.index)] = g.image;
-    }));
+    VELAMEN_TRY(generate::render({.unet = checkpoint_->unet(),
+                                  .autoencoder = autoencoder_,
+                                  .conditioner = checkpoint_->conditioner(),
+                                  .schedule = checkpoint_->schedule(),
+                                  .scale = scale_},
+                                 request, std::move(stop),
+                                 [&](const generate::GeneratedImage& made) {
+                                     row.images[static_cast<std::size_t>(made.index)] = made.image;
+                                 },
+                                 {}));
     return row;
 }
 

@@ -13,7 +13,7 @@
 #include "engine/checkpoint/lora.h"
 #include "engine/core/result.h"
 #include "engine/dpsgd/trained_tensor.h"
-#include "engine/generate/generation.h"
+#include "engine/generate/latent_scale.h"
 #include "engine/train/observer.h"
 #include "engine/train/plan.h"
 
@@ -24,24 +24,26 @@ class PrivateModel;
 /// One thread.
 class Preview {
 public:
-    /// `model`: of the same plan, in fp32. The UNet's weights, and a text encoder, that the run
-    /// does not change are borrowed from it: a second copy of a large UNet would be most of the
-    /// run's memory.
+    /// `model`: of the same plan, outlives the preview. Its autoencoder, and the UNet's weights and
+    /// a text encoder that the run does not change, are borrowed: a second copy of a large model
+    /// would be most of the run's memory.
     static Result<std::unique_ptr<Preview>> create(const TrainingPlan& plan, PrivateModel& model);
 
     /// Takes over the averaged weights (by name), to be called before each use: those of the UNet
-    /// are borrowed until the next call; low-rank factors are folded into the weights that
-    /// they stand beside.
+    /// are borrowed until the next call; low-rank factors are folded into the weights that they
+    /// stand beside.
     void set_weights(const dpsgd::NamedTensors& averaged);
     /// One image a class with the plan's preview seed.
     Result<SampleRow> draw(std::int64_t step, std::stop_token stop);
     checkpoint::Checkpoint& checkpoint() noexcept { return *checkpoint_; }
 
 private:
-    Preview() = default;
+    Preview(std::unique_ptr<checkpoint::Checkpoint> checkpoint, nn::Autoencoder& autoencoder,
+            generate::LatentScale scale);
     std::unique_ptr<checkpoint::Checkpoint> checkpoint_;
     std::optional<checkpoint::MergedWeights> merged_; // under "lora"
-    std::unique_ptr<generate::GenerationSession> session_;
+    nn::Autoencoder& autoencoder_;
+    generate::LatentScale scale_;
     std::int64_t seed_ = 0;
     double guidance_ = 0.0;
 };

@@ -117,6 +117,7 @@ Result<std::unique_ptr<PrivateModel>> PrivateModel::create(const TrainingPlan& p
     VELAMEN_TRY(dpsgd::check_recorded(*model->tape_, model->trained_, dead));
     model->dead_ = dead;
     model->tape_->clear();
+    if (plan.precision == "bf16") checkpoint.unet().use_bfloat16();
     return model;
 }
 
@@ -168,11 +169,6 @@ at::Tensor PrivateModel::public_loss(const Rows& rows)
     const auto tapped_again = c10::make_scope_exit([this] { set_tap(tape_.get()); });
     const auto [made, wanted] = predict(rows);
     return at::mse_loss(made, wanted);
-}
-
-void PrivateModel::set_precision(const std::string& precision)
-{
-    if (precision == "bf16") checkpoint_->unet().use_bfloat16();
 }
 
 bool has_bf16_units()

@@ -36,7 +36,9 @@ struct Rows {
 class PrivateModel {
 public:
     /// Loads the plan's checkpoint and proves, with a dry backward pass on public random input,
-    /// that every selected tensor reports to the tape.
+    /// that every selected tensor reports to the tape. With the precision "bf16" frozen weights and
+    /// activations of the UNet are bfloat16 after that; trained tensors, norms, losses and sums
+    /// stay fp32. Rounds the frozen weights for good: what is saved comes from another copy.
     static Result<std::unique_ptr<PrivateModel>> create(const TrainingPlan& plan);
     ~PrivateModel();
     PrivateModel(const PrivateModel&) = delete;
@@ -61,11 +63,6 @@ public:
     /// Mean squared error over public rows, with its graph for an ordinary backward pass; nothing
     /// reports to the tape.
     at::Tensor public_loss(const Rows& rows);
-
-    /// "bf16": frozen weights and activations of the UNet are bfloat16 from now on; trained
-    /// tensors, norms, losses and sums stay fp32. Rounds the frozen weights for good: what is saved
-    /// comes from another copy.
-    void set_precision(const std::string& precision);
 
     /// Watches everything that must not move.
     dpsgd::FrozenWatch watch_unet() const;

@@ -154,6 +154,7 @@ Result<> PrivateSession::prepare()
             plan_, store, model_->checkpoint(), stop_,
             [this](std::int64_t done, std::int64_t total) { tell(Phase::Scanning, done, total); },
             [this](std::int64_t done, std::int64_t total) { tell(Phase::Encoding, done, total); }));
+    model_->checkpoint().give_back_text_encoder();
     VELAMEN_TRY(open_ledger(store));
 
     // Keys live in memory only: a resumed run draws fresh ones. A test's are the same again, and
@@ -168,7 +169,6 @@ Result<> PrivateSession::prepare()
 
     VELAMEN_ASSIGN(clipper_, make_clipper(plan_, model_->trained()));
     optimiser_.emplace(model_->trained(), optimiser_options(plan_));
-    model_->set_precision(plan_.precision);
     if (plan_.precision == "bf16" && !has_bf16_units())
         tell(Phase::Preparing, 0, 0, "this CPU has no bf16 units: a plan in fp32 would be faster");
     sampler_.emplace(static_cast<std::int64_t>(dataset_.units.size()), account_->event().rate);
@@ -269,6 +269,7 @@ Result<> PrivateSession::take_step(double epsilon_after_it)
         frozen_unet_.emplace(model_->watch_unet());
         frozen_vae_.emplace(model_->watch_autoencoder());
         frozen_table_.emplace(model_->watch_conditioner());
+        model_->checkpoint().give_back_text_encoder(); // the watch has read it
     }
     // Drawn before the data are looked at: how long it takes says nothing about them.
     std::optional<privacy::GridNoise> grid_noise;
@@ -329,12 +330,14 @@ Result<> PrivateSession::check_first_step(const dpsgd::StepReport& report)
 {
     if (!frozen_unet_) return {};
     VELAMEN_TRY(dpsgd::check_moved(report, model_->trained()));
+    give_back_free_memory(); // that of the sums, before everything frozen is read once more
     VELAMEN_TRY(frozen_unet_->check());
     VELAMEN_TRY(frozen_vae_->check());
     VELAMEN_TRY(frozen_table_->check());
     frozen_unet_.reset();
     frozen_vae_.reset();
     frozen_table_.reset();
+    model_->checkpoint().give_back_text_encoder();
     const std::string count = std::to_string(model_->trained().size());
     tell(Phase::Training, optimiser_->steps_done(), plan_.privacy.steps,
          count + " of " + count + " selected tensors move, no other does");

@@ -135,10 +135,10 @@ TEST(Sampler, StopsBetweenStepsAndSaysSo)
     std::stop_source stop;
     int done = 0;
     const auto result = sample(schedule("sd"), {.steps = 10}, fake_model, golden()["x"], {},
-                               stop.get_token(), [&](int step, int total) {
-                                   EXPECT_EQ(total, 10);
-                                   done = step;
-                                   if (step == 3) stop.request_stop();
+                               stop.get_token(), [&](const SamplerStep& step) {
+                                   EXPECT_EQ(step.total, 10);
+                                   done = step.done;
+                                   if (step.done == 3) stop.request_stop();
                                });
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, ErrorCode::Cancelled);

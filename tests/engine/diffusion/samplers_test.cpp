@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cmath>
 #include <string>
 
 #include <ATen/ATen.h>
@@ -102,6 +103,40 @@ TEST_P(Samplers, VisitTheTimesOfDiffusers)
             for (std::size_t i = 0; i < visited.size(); ++i)
                 EXPECT_EQ(visited[i], wanted.const_data_ptr<float>()[i])
                     << kSpacings[g] << " " << kSteps[n] << " step " << i;
+        }
+}
+
+/// A network that knows where it leads: whatever x is, its answer is that of `goal`.
+Denoiser leading_to(const at::Tensor& goal, const Schedule& schedule, const char* prediction)
+{
+    return [=](const at::Tensor& x, const at::Tensor& t) {
+        const double ratio = schedule.noise_ratio(t.item<float>());
+        const double alpha = 1.0 / std::sqrt(ratio * ratio + 1.0), sigma = ratio * alpha;
+        const at::Tensor eps = (x - alpha * goal) / sigma;
+        if (std::string_view(prediction) == "epsilon") return eps;
+        return std::string_view(prediction) == "sample" ? goal : alpha * eps - sigma * goal;
+    };
+}
+
+TEST_P(Samplers, TellWhereEachStepLeads)
+{
+    const at::Tensor goal = golden()["noise"][0], noise = golden()["noise"];
+    for (const std::size_t s :
+         {std::size_t{0}, std::size_t{1}}) // an x of noise alone leads nowhere
+        for (const char* prediction : kPredictions) {
+            const Schedule one = schedule(s, prediction, "leading");
+            int seen = 0;
+            const at::Tensor got = test::Golden::value(sample(
+                one, {.kind = GetParam().kind, .steps = 7, .eta = GetParam().eta},
+                leading_to(goal, one, prediction), golden()["x"],
+                [&](int step) { return noise[step]; }, {},
+                [&](const SamplerStep& step) {
+                    EXPECT_EQ(step.done, ++seen);
+                    EXPECT_EQ(step.denoised.scalar_type(), at::kFloat);
+                    EXPECT_LE((step.denoised - goal).abs().max().item<double>(), 1e-4)
+                        << GetParam().golden << " " << prediction << " step " << step.done;
+                }));
+            EXPECT_EQ(seen, 7);
         }
 }
 

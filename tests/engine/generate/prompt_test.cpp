@@ -84,7 +84,7 @@ TEST_F(Prompts, ThatCannotBeReadAreRefused)
 
 TEST_F(Prompts, AreDrawnByTheirSessions)
 {
-    const auto session = GenerationSession::over(*checkpoint_);
+    const auto session = value(GenerationSession::open(folder_));
     EXPECT_TRUE(session->takes_prompts());
     const auto draw = [&](GenerationRequest request) {
         request.prompts = {"a red cell", "a blue cell"};

@@ -374,11 +374,13 @@ public:
     const std::vector<std::string>& classes() const override { return classes_; }
     Result<> run(const generate::GenerationRequest& request, std::stop_token stop,
                  const generate::ImageReceiver& receive,
-                 const generate::GenerationProgress& progress) noexcept override
+                 const generate::GenerationProgress& progress,
+                 const generate::DraftReceiver& draft) noexcept override
     {
         const auto total = static_cast<double>(request.classes.size());
         for (std::size_t i = 0; i < request.classes.size(); ++i) {
             if (stop.stop_requested()) return fail(ErrorCode::Cancelled, "Cancelled.");
+            draft({static_cast<std::int64_t>(i), {image::Image{}}});
             std::this_thread::sleep_for(1ms);
             receive({static_cast<std::int64_t>(i), request.classes[i], i, {}});
             progress(static_cast<double>(i + 1), total);
@@ -397,6 +399,8 @@ struct Drawing {
                          [this](const std::vector<generate::GeneratedImage>& more) {
                              images.insert(images.end(), more.begin(), more.end());
                          });
+        QObject::connect(&worker, &GenerationWorker::drafted, &worker,
+                         [this](const generate::Draft& draft) { drafts.push_back(draft); });
         QObject::connect(&worker, &GenerationWorker::finished, &worker, [this] { ++finished; });
         QObject::connect(&worker, &GenerationWorker::failed, &worker,
                          [this](const Error& problem) { error = problem; });
@@ -406,6 +410,7 @@ struct Drawing {
     int finished = 0;
     std::optional<Error> error;
     std::vector<generate::GeneratedImage> images;
+    std::vector<generate::Draft> drafts;
     GenerationWorker worker{[this]() -> Result<std::unique_ptr<generate::GenerationSession>> {
         ++opened;
         return std::make_unique<FakeGeneration>();
@@ -422,6 +427,21 @@ TEST(GenerationWorker, OpensTheModelOnceForManyRequests)
     }
     EXPECT_EQ(drawing.opened, 1);
     EXPECT_EQ(drawing.images.size(), 12U);
+}
+
+TEST(GenerationWorker, ShowsDraftsOfImagesThatAreNotDone)
+{
+    Drawing drawing;
+    std::size_t late = 0; // of images that had been given before
+    QObject::connect(&drawing.worker, &GenerationWorker::drafted, &drawing.worker,
+                     [&](const generate::Draft& draft) {
+                         if (static_cast<std::size_t>(draft.first) < drawing.images.size()) ++late;
+                     });
+    ASSERT_TRUE(drawing.worker.start({.classes = std::vector<int>(400, 1)}));
+    ASSERT_TRUE(waitFor([&] { return drawing.finished == 1; }));
+    EXPECT_GT(drawing.drafts.size(), 0U);
+    EXPECT_EQ(late, 0U);
+    EXPECT_EQ(drawing.images.size(), 400U);
 }
 
 TEST(GenerationWorker, KeepsWhatWasDrawnBeforeCancel)
