@@ -45,6 +45,7 @@ struct Checkpoint::State {
     std::vector<std::string> public_classes;
     at::Tensor public_table; // [rows, D], as loaded; the null row is the last
     bool has_new_classes = false;
+    std::int64_t changes_at_loading = 0; ///< changes() of a text conditioner
 
     /// Null when the conditioner is something else.
     nn::ClassEmbedderImpl* table() const
@@ -127,10 +128,11 @@ std::int64_t Checkpoint::image_size() const
 void Checkpoint::give_back_text_encoder()
 {
     nn::TextConditioner* const text = state_->text();
-    if (text == nullptr) return;
+    // What was or may be written the file does not have.
+    if (text == nullptr || text->changes() != state_->changes_at_loading) return;
     const StoredTensors& stored = state_->source.conditioner->tensors;
     for (const auto& item : text->encoder().named_parameters()) {
-        if (item.value().requires_grad()) continue; // may have been written
+        if (item.value().requires_grad()) continue;
         const StoredTensor* const one = stored.find(item.key());
         const auto in_file = one == nullptr ? nullptr : stored.own(*one);
         if (in_file && in_file.get() == item.value().data_ptr())
@@ -269,6 +271,8 @@ Result<std::unique_ptr<Checkpoint>> Checkpoint::load(const fs::path& folder,
                                                    .public_classes = names,
                                                    .public_table = {}});
         if (!options.are_values_known) VELAMEN_TRY(state->check());
+        if (nn::TextConditioner* const text = state->text())
+            state->changes_at_loading = text->changes();
         if (const auto* table = state->table())
             state->public_table = table->parameters().front().detach().clone();
         return std::unique_ptr<Checkpoint>(new Checkpoint(std::move(state)));

@@ -157,8 +157,9 @@ public:
     /// Names of the public classes, also after set_classes() has given the card others.
     const std::vector<std::string>& public_classes() const;
 
-    /// Gives the memory of a text encoder that is not trained back to the file in which its weights
-    /// lie, for when its prompts are encoded. Weights that are looked at again are read again.
+    /// Gives the memory of a text encoder back to the file in which its weights lie, for when its
+    /// prompts are encoded; of those that are trained or were changed nothing. Weights that are
+    /// looked at again are read again.
     void give_back_text_encoder();
 
     /// Of images from now on. InvalidArgument when it is no multiple of the autoencoder's factor.

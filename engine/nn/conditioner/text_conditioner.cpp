@@ -33,8 +33,7 @@ bool TextConditioner::is_trained() const
                                [](const at::Tensor& p) { return p.requires_grad(); });
 }
 
-/// Grows with every change of a parameter in place.
-std::int64_t TextConditioner::version() const
+std::int64_t TextConditioner::changes() const
 {
     std::int64_t sum = 0;
     for (const at::Tensor& parameter : encoder_->parameters())
@@ -45,7 +44,7 @@ std::int64_t TextConditioner::version() const
 at::Tensor TextConditioner::forward(const at::Tensor& ids)
 {
     if (is_trained()) return encoder_->encode(prompts_.index_select(0, ids));
-    if (!encoded_.defined() || encoded_version_ != version()) {
+    if (!encoded_.defined() || changes_encoded_ != changes()) {
         // An inference tensor could not be used by a training step later.
         const c10::InferenceMode ordinary(false);
         const at::NoGradGuard no_grad;
@@ -53,7 +52,7 @@ at::Tensor TextConditioner::forward(const at::Tensor& ids)
         for (std::int64_t row = 0; row < prompts_.size(0); ++row)
             parts.push_back(encoder_->encode(prompts_.narrow(0, row, 1)));
         encoded_ = at::cat(parts);
-        encoded_version_ = version();
+        changes_encoded_ = changes();
     }
     return encoded_.index_select(0, ids);
 }

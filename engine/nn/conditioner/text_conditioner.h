@@ -24,18 +24,19 @@ public:
     std::int64_t tokens() const override { return prompts_.size(1); }
     std::int64_t dim() const override { return encoder_->dim(); }
 
+    /// Grows with every change of a parameter of the encoder in place.
+    std::int64_t changes() const;
     TextEncoder& encoder() noexcept { return *encoder_; }
     const at::Tensor& prompts() const noexcept { return prompts_; }
     void set_prompts(at::Tensor prompts);
 
 private:
     bool is_trained() const;
-    std::int64_t version() const;
 
     std::shared_ptr<TextEncoder> encoder_;
-    at::Tensor prompts_; // int64 [rows, L]
-    at::Tensor encoded_; // [rows, L, D]; undefined until it is needed
-    std::int64_t encoded_version_ = 0;
+    at::Tensor prompts_;               // int64 [rows, L]
+    at::Tensor encoded_;               // [rows, L, D]; undefined until it is needed
+    std::int64_t changes_encoded_ = 0; ///< changes() then
 };
 
 } // namespace velamen::nn

@@ -31,6 +31,26 @@ T value(Result<T> result)
     return std::move(*result);
 }
 
+/// Of the whole pages inside [data, data + size), those that this process has mapped.
+std::size_t resident_pages(const void* data, std::size_t size)
+{
+    constexpr std::uintptr_t kPage = 4096;
+    const auto begin = (reinterpret_cast<std::uintptr_t>(data) + kPage - 1) / kPage;
+    const auto end = (reinterpret_cast<std::uintptr_t>(data) + size) / kPage;
+    std::ifstream pagemap;
+    pagemap.rdbuf()->pubsetbuf(nullptr, 0); // whole entries only
+    pagemap.open("/proc/self/pagemap", std::ios::binary);
+    pagemap.seekg(static_cast<std::streamoff>(begin * sizeof(std::uint64_t)));
+    EXPECT_TRUE(pagemap);
+    std::size_t count = 0;
+    for (auto page = begin; page < end; ++page) {
+        std::uint64_t entry = 0;
+        pagemap.read(reinterpret_cast<char*>(&entry), sizeof entry);
+        count += entry >> 63; // present
+    }
+    return count;
+}
+
 class TextCheckpoint : public testing::Test {
 protected:
     void SetUp() override
@@ -72,6 +92,29 @@ TEST_F(TextCheckpoint, EncodesAnewWhenTheEncoderChanged)
     EXPECT_TRUE(torch::equal(loaded->conditioner().forward(torch::tensor({0})), before));
     loaded->conditioner().parameters().front().mul_(2.0);
     EXPECT_FALSE(torch::equal(loaded->conditioner().forward(torch::tensor({0})), before));
+}
+
+TEST_F(TextCheckpoint, GivesBackAnEncodersMemoryAndLosesNothing)
+{
+    const at::NoGradGuard no_grad;
+    auto loaded = value(Checkpoint::load(folder_));
+    nn::TextEncoder& encoder = dynamic_cast<nn::TextConditioner&>(loaded->conditioner()).encoder();
+    const std::vector<std::string> prompts{"a photo of dog"};
+    const auto ids = value(loaded->tokenizer()->ids(prompts, 77));
+    const auto words = encoder.named_parameters()["embeddings.token_embedding.weight"];
+    const auto resident = [&] { return resident_pages(words.const_data_ptr(), words.nbytes()); };
+    const auto before = encoder.encode(ids);
+    EXPECT_GT(resident(), 10U);
+    loaded->give_back_text_encoder();
+    EXPECT_EQ(resident(), 0U);
+    EXPECT_TRUE(torch::equal(encoder.encode(ids), before));
+
+    for (at::Tensor& parameter : encoder.parameters())
+        parameter.add_(1.0); // as an optimiser does
+    const auto changed = encoder.encode(ids);
+    EXPECT_FALSE(torch::equal(changed, before));
+    loaded->give_back_text_encoder();
+    EXPECT_TRUE(torch::equal(encoder.encode(ids), changed));
 }
 
 TEST_F(TextCheckpoint, PassesGradientsToATrainedEncoder)
