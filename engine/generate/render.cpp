@@ -9,7 +9,6 @@
 #include <cmath>
 #include <cstring>
 #include <new>
-#include <optional>
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
@@ -83,19 +82,23 @@ Result<at::Tensor> denoise(const Models& models, const GenerationRequest& reques
     return nn::decode_all(models.autoencoder, models.scale.to_autoencoder(z));
 }
 
-/// Between two drafts: long enough that looking takes little of the time, short for the eye.
+/// Between two drafts: short for the eye, and so long that looking takes at most a twentieth of the
+/// time.
 class Pause {
 public:
-    bool is_over()
+    template <class Look>
+    void look_if_over(Look look)
     {
-        const auto now = std::chrono::steady_clock::now();
-        if (last_ && now - *last_ < std::chrono::milliseconds(200)) return false;
-        last_ = now;
-        return true;
+        const auto begin = Clock::now();
+        if (begin < next_) return;
+        look();
+        const auto end = Clock::now();
+        next_ = end + std::max<Clock::duration>(std::chrono::milliseconds(200), 19 * (end - begin));
     }
 
 private:
-    std::optional<std::chrono::steady_clock::time_point> last_;
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point next_ = Clock::time_point::min();
 };
 
 /// The first `count` of x: [N, C, H, W]
@@ -194,9 +197,11 @@ try {
                 progress(static_cast<double>(begin)
                              + static_cast<double>(count) * step.done / std::max(step.total, 1),
                          static_cast<double>(total));
-            if (draft && models.drafts != nullptr && step.done < step.total && pause.is_over())
-                draft({static_cast<std::int64_t>(begin),
-                       to_images(models.drafts->decode(step.denoised), count)});
+            if (draft && models.drafts != nullptr && step.done < step.total)
+                pause.look_if_over([&] {
+                    draft({static_cast<std::int64_t>(begin),
+                           to_images(models.drafts->decode(step.denoised), count)});
+                });
         };
         VELAMEN_ASSIGN(const at::Tensor images, denoise(models, request, batch, stop, watch));
         if (!at::isfinite(images).all().item<bool>())
