@@ -11,6 +11,8 @@
 #include <ATen/core/stack.h>
 #include <torch/nn/module.h>
 
+#include "engine/nn/layers/precision.h"
+
 namespace velamen::nn {
 
 namespace {
@@ -68,7 +70,8 @@ at::Tensor Packable::packed_linear(const at::Tensor& x, const at::Tensor& weight
         packed_ = call(operations().pack_linear, {weight.flatten(1).contiguous(), rows});
     }
     return call(operations().linear,
-                {x.contiguous(), packed_, optional_value(bias), "none", kNoScalars, c10::IValue()});
+                {x.contiguous(), packed_, optional_value(in_type_of(x, bias)), "none", kNoScalars,
+                 c10::IValue()});
 }
 
 at::Tensor Packable::packed_conv2d(const at::Tensor& x, const at::Tensor& weight,
@@ -80,8 +83,8 @@ at::Tensor Packable::packed_conv2d(const at::Tensor& x, const at::Tensor& weight
         packed_ = call(operations().pack_conv,
                        {weight, padding, stride, dilation, std::int64_t{1}, map.sizes().vec()});
     return call(operations().conv,
-                {map, packed_, optional_value(bias), padding, stride, dilation, std::int64_t{1},
-                 "none", kNoScalars, c10::IValue()});
+                {map, packed_, optional_value(in_type_of(x, bias)), padding, stride, dilation,
+                 std::int64_t{1}, "none", kNoScalars, c10::IValue()});
 }
 
 PackedWeights::PackedWeights(torch::nn::Module& root, std::int64_t most_bytes)

@@ -54,6 +54,27 @@ TEST(PackedWeights, GiveTheNumbersOfTheFormula)
     }
 }
 
+// A run in bfloat16 rounds a frozen bias beside a weight that its factors keep in fp32.
+TEST(PackedWeights, TakeABiasOfAnotherType)
+{
+    at::manual_seed(3);
+    const at::NoGradGuard no_grad;
+    Linear linear(48, 40);
+    Conv conv(ConvOptions{.in = 16, .out = 24, .padding = 1});
+    for (at::Tensor* bias : {&linear->bias, &conv->bias})
+        bias->set_data(bias->detach().to(at::kBFloat16));
+    const PackedWeights packed_linear(*linear), packed_conv(*conv);
+    const at::Tensor row = at::randn({7, 48}), map = at::randn({3, 16, 8, 8});
+    expect_near(linear(row),
+                at::linear(row.to(at::kDouble), linear->weight.to(at::kDouble),
+                           linear->bias.to(at::kDouble)),
+                "linear");
+    expect_near(conv(map),
+                at::conv2d(map.to(at::kDouble), conv->weight.to(at::kDouble),
+                           conv->bias.to(at::kDouble), 1, 1),
+                "conv");
+}
+
 TEST(PackedWeights, AreForgottenWhenTheScopeEnds)
 {
     at::manual_seed(2);
