@@ -192,11 +192,8 @@ Result<nn::AutoencoderTiny> load_tiny_autoencoder(const Component& component)
                     component.name + " is a " + component.kind + ", not an AutoencoderTiny",
                     "put a tiny autoencoder there, or take the folder away");
     VELAMEN_ASSIGN(const auto config, nn::AutoencoderTinyConfig::from_json(component.config));
-    nn::AutoencoderTiny tiny(nullptr);
-    {
-        const nn::WithoutInitialValues guard;
-        tiny = nn::AutoencoderTiny(config);
-    }
+    const nn::WithoutInitialValues guard;
+    nn::AutoencoderTiny tiny(config);
     VELAMEN_TRY(finish(*tiny, component));
     VELAMEN_TRY(check_values(*tiny, component.name));
     return tiny;

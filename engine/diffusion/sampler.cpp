@@ -91,7 +91,9 @@ Result<at::Tensor> sample(const Schedule& schedule, const SamplerOptions& option
             const at::Tensor shown = stepper->input(i, x);
             const at::Tensor output = denoiser(shown.to(type), t).to(at::kDouble);
             x = stepper->step(i, x, output);
-            if (watch) watch({i + 1, total, denoised(schedule, time, shown, output).to(type)});
+            if (watch)
+                watch({i + 1, total,
+                       [&] { return denoised(schedule, time, shown, output).to(type); }});
         }
         return x.to(type);
     } catch (const std::bad_alloc&) {

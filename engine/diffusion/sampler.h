@@ -28,7 +28,9 @@ using Denoiser = std::function<at::Tensor(const at::Tensor& x, const at::Tensor&
 /// A step that is done.
 struct SamplerStep {
     int done, total;
-    at::Tensor denoised; ///< where its input leads without further noise: x0, in the type of x
+    /// Where its input leads without further noise: x0, in the type of x. Computed when it is
+    /// called, which is during the step's report alone.
+    std::function<at::Tensor()> denoised;
 };
 
 /// The timesteps in the order in which they are visited; whole numbers but for Euler's under

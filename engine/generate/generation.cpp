@@ -20,18 +20,18 @@ namespace {
 class CheckpointSession final : public GenerationSession {
 public:
     explicit CheckpointSession(std::unique_ptr<checkpoint::Checkpoint> loaded)
-        : loaded_(std::move(loaded)), checkpoint_(*loaded_)
+        : checkpoint_(std::move(loaded))
     {
     }
 
-    const std::vector<std::string>& classes() const override { return checkpoint_.card().classes; }
+    const std::vector<std::string>& classes() const override { return checkpoint_->card().classes; }
 
-    bool takes_prompts() const override { return checkpoint_.is_text_conditional(); }
+    bool takes_prompts() const override { return checkpoint_->is_text_conditional(); }
 
     Result<std::vector<std::string>>
     prompt_notes(const std::vector<std::string>& prompts) noexcept override
     try {
-        return generate::prompt_notes(checkpoint_, prompts);
+        return generate::prompt_notes(*checkpoint_, prompts);
     } catch (const std::exception& error) {
         return fail(ErrorCode::Internal, std::string("reading a prompt failed: ") + error.what());
     }
@@ -40,20 +40,21 @@ public:
                  const ImageReceiver& receive, const GenerationProgress& progress,
                  const DraftReceiver& draft) noexcept override
     try {
-        if (request.image_size > 0) VELAMEN_TRY(checkpoint_.set_image_size(request.image_size));
-        VELAMEN_ASSIGN(const LatentScale scale, LatentScale::of(checkpoint_));
+        if (request.image_size > 0) VELAMEN_TRY(checkpoint_->set_image_size(request.image_size));
+        VELAMEN_ASSIGN(const LatentScale scale, LatentScale::of(*checkpoint_));
         std::optional<PromptContexts> prompts;
         if (!request.prompts.empty()) {
-            VELAMEN_ASSIGN(prompts, encode_prompts(checkpoint_, request.prompts, request.negative));
+            VELAMEN_ASSIGN(prompts,
+                           encode_prompts(*checkpoint_, request.prompts, request.negative));
         }
         if (draft && !drafts_) {
             const c10::InferenceMode guard;
-            VELAMEN_ASSIGN(drafts_, DraftDecoder::of(checkpoint_, scale));
+            VELAMEN_ASSIGN(drafts_, DraftDecoder::of(*checkpoint_, scale));
         }
-        return render({.unet = checkpoint_.unet(),
-                       .autoencoder = checkpoint_.autoencoder(),
-                       .conditioner = checkpoint_.conditioner(),
-                       .schedule = checkpoint_.schedule(),
+        return render({.unet = checkpoint_->unet(),
+                       .autoencoder = checkpoint_->autoencoder(),
+                       .conditioner = checkpoint_->conditioner(),
+                       .schedule = checkpoint_->schedule(),
                        .scale = scale,
                        .prompts = prompts ? &*prompts : nullptr,
                        .drafts = drafts_ ? &*drafts_ : nullptr},
@@ -63,8 +64,7 @@ public:
     }
 
 private:
-    std::unique_ptr<checkpoint::Checkpoint> loaded_;
-    checkpoint::Checkpoint& checkpoint_;
+    std::unique_ptr<checkpoint::Checkpoint> checkpoint_;
     std::optional<DraftDecoder> drafts_; // none before somebody wants to see one
 };
 

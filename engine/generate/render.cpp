@@ -200,7 +200,7 @@ try {
             if (draft && models.drafts != nullptr && step.done < step.total)
                 pause.look_if_over([&] {
                     draft({static_cast<std::int64_t>(begin),
-                           to_images(models.drafts->decode(step.denoised), count)});
+                           to_images(models.drafts->decode(step.denoised()), count)});
                 });
         };
         VELAMEN_ASSIGN(const at::Tensor images, denoise(models, request, batch, stop, watch));

@@ -36,6 +36,18 @@ namespace {
 class StudioWindowTest : public StudioTest {
 protected:
     void open(const FakeOptions& options = quick()) { openWith(fakeServices(options)); }
+    /// 5,000 images of the tuned model, 5 ms each.
+    void drawForLong()
+    {
+        auto options = quick();
+        options.imageMicroseconds = 5000;
+        open(options);
+        confirmDemo();
+        trainToTheEnd();
+        click("rail.sample");
+        find<QSpinBox>("sample.count")->setValue(5000);
+        click("sample.generate");
+    }
 
     /// Saves the selected picture; what its file says that it comes from.
     std::string savedSource()
@@ -264,14 +276,7 @@ TEST_F(StudioWindowTest, RemembersTheRequestAcrossARestart)
 
 TEST_F(StudioWindowTest, CancellingKeepsTheImagesDrawnSoFar)
 {
-    auto options = quick();
-    options.imageMicroseconds = 5000;
-    open(options);
-    confirmDemo();
-    trainToTheEnd();
-    click("rail.sample");
-    find<QSpinBox>("sample.count")->setValue(5000);
-    click("sample.generate");
+    drawForLong();
     ASSERT_TRUE(until([&] { return studio().generated().size() > 3; }));
     click("sample.cancel");
     ASSERT_TRUE(until([&] { return !studio().isGenerating(); }));
@@ -284,14 +289,7 @@ TEST_F(StudioWindowTest, CancellingKeepsTheImagesDrawnSoFar)
 // Drafts fill the places of images to come: they cannot be saved, and none outlives the drawing.
 TEST_F(StudioWindowTest, ShowsImagesOnTheirWayAndKeepsThoseThatAreDone)
 {
-    auto options = quick();
-    options.imageMicroseconds = 5000;
-    open(options);
-    confirmDemo();
-    trainToTheEnd();
-    click("rail.sample");
-    find<QSpinBox>("sample.count")->setValue(5000);
-    click("sample.generate");
+    drawForLong();
     auto* grid = find<ui::ImageGrid>("sample.grid");
     const auto done = [&] { return static_cast<int>(studio().generated().size()); };
     ASSERT_TRUE(until([&] { return done() > 3 && grid->count() > done(); }));

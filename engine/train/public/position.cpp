@@ -14,9 +14,6 @@ constexpr std::int64_t kStateSchema = 2;
 
 io::Json to_json(const Position& position, const PretrainPlan& plan)
 {
-    io::Json classes = io::Json::array();
-    for (const std::string& name : position.classes)
-        classes.push_back(name);
     return io::Json(io::Json::Object{
         {"schema", kStateSchema},
         {"plan", identity_of(plan)},
@@ -25,7 +22,7 @@ io::Json to_json(const Position& position, const PretrainPlan& plan)
         {"psnr", position.psnr},
         {"autoencoder_loss", position.autoencoder_loss},
         {"unet_loss", position.unet_loss},
-        {"classes", classes},
+        {"classes", io::Json::Array(position.classes.begin(), position.classes.end())},
         {"images", position.images},
     });
 }

@@ -15,18 +15,14 @@
 #include "engine/nn/autoencoder/autoencoder.h"
 #include "tests/engine/checkpoint/tiny_text_checkpoint.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/value.h"
 
 namespace velamen::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
 
-template <class T>
-T value(Result<T> result)
-{
-    if (!result) throw std::runtime_error(result.error().message + " / " + result.error().hint);
-    return std::move(*result);
-}
+using test::value;
 
 /// All tensors of UNet and conditioner, and the autoencoder's answer to one latent.
 std::map<std::string, at::Tensor> numbers_of(const fs::path& folder)

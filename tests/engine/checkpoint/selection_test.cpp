@@ -21,18 +21,14 @@
 #include "engine/tensor/convert.h"
 #include "tests/engine/checkpoint/tiny_checkpoint.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/value.h"
 
 namespace velamen::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
 
-template <class T>
-T value(Result<T> result)
-{
-    if (!result) throw std::runtime_error(result.error().message);
-    return std::move(*result);
-}
+using test::value;
 
 TEST(Selection, ReadsEveryKind)
 {

@@ -18,18 +18,14 @@
 #include "engine/tensor/convert.h"
 #include "tests/engine/checkpoint/tiny_text_checkpoint.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/value.h"
 
 namespace velamen::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
 
-template <class T>
-T value(Result<T> result)
-{
-    if (!result) throw std::runtime_error(result.error().message);
-    return std::move(*result);
-}
+using test::value;
 
 /// Of the whole pages inside [data, data + size), those that this process has mapped.
 std::size_t resident_pages(const void* data, std::size_t size)

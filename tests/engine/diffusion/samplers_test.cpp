@@ -132,8 +132,9 @@ TEST_P(Samplers, TellWhereEachStepLeads)
                 [&](int step) { return noise[step]; }, {},
                 [&](const SamplerStep& step) {
                     EXPECT_EQ(step.done, ++seen);
-                    EXPECT_EQ(step.denoised.scalar_type(), at::kFloat);
-                    EXPECT_LE((step.denoised - goal).abs().max().item<double>(), 1e-4)
+                    const at::Tensor made = step.denoised();
+                    EXPECT_EQ(made.scalar_type(), at::kFloat);
+                    EXPECT_LE((made - goal).abs().max().item<double>(), 1e-4)
                         << GetParam().golden << " " << prediction << " step " << step.done;
                 }));
             EXPECT_EQ(seen, 7);

@@ -6,7 +6,6 @@
 #include "engine/generate/draft.h"
 
 #include <filesystem>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -24,18 +23,14 @@
 #include "engine/nn/autoencoder/tiny.h"
 #include "tests/engine/checkpoint/tiny_text_checkpoint.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/value.h"
 
 namespace velamen::generate {
 namespace {
 
 namespace fs = std::filesystem;
 
-template <class T>
-T value(Result<T> result)
-{
-    if (!result) throw std::runtime_error(result.error().message);
-    return std::move(*result);
-}
+using test::value;
 
 /// Every pixel of a cell has the colours map z + shift.
 class LinearAutoencoder final : public nn::Autoencoder {

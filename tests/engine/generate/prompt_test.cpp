@@ -13,16 +13,12 @@
 #include "engine/nn/conditioner/text_conditioner.h"
 #include "tests/engine/checkpoint/tiny_text_checkpoint.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/value.h"
 
 namespace velamen::generate {
 namespace {
 
-template <class T>
-T value(Result<T> result)
-{
-    if (!result) throw std::runtime_error(result.error().message);
-    return std::move(*result);
-}
+using test::value;
 
 class Prompts : public testing::Test {
 protected:

@@ -17,6 +17,7 @@
 #include "engine/io/json.h"
 #include "engine/io/safetensors.h"
 #include "engine/tensor/convert.h"
+#include "tests/support/value.h"
 
 namespace velamen::test {
 
@@ -61,8 +62,7 @@ public:
     template <class T>
     static T value(Result<T> result)
     {
-        if (!result) throw std::runtime_error(result.error().message);
-        return std::move(*result);
+        return test::value(std::move(result));
     }
 
 private:

@@ -21,6 +21,7 @@
 #include "engine/train/private/private_session.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"
+#include "tests/support/value.h"
 
 namespace velamen::train {
 namespace {
@@ -28,12 +29,7 @@ namespace {
 namespace fs = std::filesystem;
 constexpr const char* kUNetFile = "unet/diffusion_pytorch_model.safetensors";
 
-template <class T>
-T value(Result<T> result)
-{
-    if (!result) throw std::runtime_error(result.error().message);
-    return std::move(*result);
-}
+using test::value;
 
 std::map<std::string, at::Tensor> tensors_of(const fs::path& path)
 {

@@ -25,6 +25,7 @@
 #include "tests/engine/dpsgd/private_parts.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"
+#include "tests/support/value.h"
 
 namespace velamen::train {
 namespace {
@@ -32,12 +33,7 @@ namespace {
 namespace fs = std::filesystem;
 using dpsgd::testing::PlainTap;
 
-template <class T>
-T value(Result<T> result)
-{
-    if (!result) throw std::runtime_error(result.error().message);
-    return std::move(*result);
-}
+using test::value;
 
 at::Tensor row_losses(checkpoint::Checkpoint& model, const Rows& rows)
 {

@@ -19,18 +19,14 @@
 #include "tests/engine/checkpoint/tiny_text_checkpoint.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_run.h"
+#include "tests/support/value.h"
 
 namespace velamen::train {
 namespace {
 
 namespace fs = std::filesystem;
 
-template <class T>
-T value(Result<T> result)
-{
-    if (!result) throw std::runtime_error(result.error().message + " / " + result.error().hint);
-    return std::move(*result);
-}
+using test::value;
 
 class TextRun : public testing::Test {
 protected:
