@@ -319,6 +319,7 @@ QString MainWindow::engineText() const
             : tr("engine %1").arg(railState(QStringLiteral("train")));
     if (studio_.isGenerating()) return tr("engine drawing images");
     if (studio_.isReleasing()) return tr("engine writing the release");
+    if (studio_.isCompleting()) return tr("engine writing a model");
     if (studio_.isScanning()) return tr("engine reading images");
     return tr("engine idle");
 }

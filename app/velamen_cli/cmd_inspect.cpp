@@ -71,6 +71,14 @@ io::Json blocksOf(const checkpoint::Inspection& found)
     return list;
 }
 
+io::Json problemsOf(const checkpoint::Inspection& found)
+{
+    io::Json list = io::Json::array();
+    for (const Error& problem : found.problems)
+        list.push_back(problem.message);
+    return list;
+}
+
 io::Json answerOf(const checkpoint::Inspection& found, const InspectOptions& o)
 {
     io::Json json = io::Json::object();
@@ -90,7 +98,7 @@ io::Json answerOf(const checkpoint::Inspection& found, const InspectOptions& o)
     json["blocks"] = blocksOf(found);
     json["classes"] = listOf(found.card.classes);
     json["notes"] = listOf(found.notes);
-    json["problems"] = listOf(found.problems);
+    json["problems"] = problemsOf(found);
     return json;
 }
 
@@ -102,8 +110,10 @@ void show(const checkpoint::Inspection& found, const InspectOptions& o, const Ou
                                 c.kind, c.tensors, grouped(c.parameters), c.dtype));
     for (const std::string& note : found.notes)
         output.line("  note: " + note);
-    for (const std::string& problem : found.problems)
-        output.line("  problem: " + problem);
+    for (const Error& problem : found.problems) {
+        output.line("  problem: " + problem.message);
+        if (!problem.hint.empty()) output.line("  way out: " + problem.hint);
+    }
     output.line(fmt::format("  selection '{}'{} trains {} of {} ({:.1f} %) in {} tensors, {} {}",
                             o.selection, o.withoutConditioner ? " without the conditioner" : "",
                             grouped(found.trained_parameters), grouped(found.total_parameters),

@@ -43,6 +43,10 @@ int Output::fail(const Error& error) const
     } else {
         std::fprintf(stderr, "velamen-cli: %s\n", error.message.c_str());
         if (!error.hint.empty()) std::fprintf(stderr, "  way out: %s\n", error.hint.c_str());
+        if (error.code == ErrorCode::Incomplete)
+            std::fprintf(stderr,
+                         "  velamen-cli convert takes the answers and writes a folder that "
+                         "every command takes\n");
     }
     return exitCodeOf(error.code);
 }
@@ -51,6 +55,7 @@ int exitCodeOf(ErrorCode code)
 {
     switch (code) {
     case ErrorCode::InvalidArgument:
+    case ErrorCode::Incomplete:
     case ErrorCode::NotFound:
     case ErrorCode::Corrupt:
     case ErrorCode::Unsupported:

@@ -52,7 +52,7 @@ struct Card {
     io::Json extra = io::Json::object(); ///< fonts and whatever else was there; kept
 };
 
-/// What a file may leave open.
+/// What a file may leave open. Incomplete is the error of what is needed and not told.
 struct OpenOptions {
     enum class Ema { Prefer, Require, Ignore } ema = Ema::Prefer; ///< of a single file
     std::vector<std::int64_t> heads;   ///< of the UNet, one number or one a level; empty: as known
@@ -101,7 +101,7 @@ struct Inspection : SelectionCounts {
     std::vector<SelectedBlock> blocks; ///< all blocks in graph order
     std::string sha256; ///< fingerprint(); empty where reading all weights would take long
     Card card;
-    std::vector<std::string> problems;
+    std::vector<Error> problems; ///< why it cannot be used; Incomplete: not without OpenOptions
 };
 
 /// `selection` as in selection.h; errors as select_tensors(). Reads headers alone, and for their

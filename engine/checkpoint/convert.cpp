@@ -74,7 +74,8 @@ Result<at::Tensor> scale_factor_of(const Card& card)
     return at::scalar_tensor(1.0 / card.latent_std.front(), at::kFloat);
 }
 
-Result<> write_single_file(const ConvertRequest& request, const Opened& opened)
+Result<> write_single_file(const ConvertRequest& request, const Opened& opened,
+                           const std::stop_token& stop)
 {
     std::vector<keymap::StoredComponent> components;
     std::vector<Source> sources;
@@ -93,6 +94,7 @@ Result<> write_single_file(const ConvertRequest& request, const Opened& opened)
     std::vector<at::Tensor> kept;
     std::vector<io::TensorView> views;
     for (const keymap::Mapped& one : mapped) {
+        VELAMEN_TRY(unless_stopped(stop));
         std::span<const std::byte> bytes = buffers.emplace_back(gathered(one, sources));
         const DType dtype = request.dtype.value_or(one.dtype);
         if (dtype != one.dtype) {
@@ -112,10 +114,12 @@ Result<> write_single_file(const ConvertRequest& request, const Opened& opened)
             views.push_back({name, DType::F32, tensor::shape_of(value), tensor::bytes_of(value)});
             kept.push_back(value);
         }
-    return io::write_safetensors(request.to, views, {{"format", "pt"}});
+    return io::write_safetensors(request.to, views, {{"format", "pt"}},
+                                 [&](const io::TensorView&) { return unless_stopped(stop); });
 }
 
-Result<> write_folder(const ConvertRequest& request, const Opened& opened)
+Result<> write_folder(const ConvertRequest& request, const Opened& opened,
+                      const std::stop_token& stop)
 {
     std::error_code ignored;
     if (fs::equivalent(request.from, request.to, ignored))
@@ -131,13 +135,14 @@ Result<> write_folder(const ConvertRequest& request, const Opened& opened)
                 rewrites.push_back(
                     {.component = *component, .dtype = request.dtype, .config = component->config});
         }
-        return write_again(aside, opened, rewrites, opened.card);
+        VELAMEN_TRY(write_again(aside, opened, rewrites, opened.card, stop));
+        return unless_stopped(stop); // the last moment at which nothing has happened
     });
 }
 
 } // namespace
 
-Result<std::vector<std::string>> convert(const ConvertRequest& request)
+Result<std::vector<std::string>> convert(const ConvertRequest& request, const std::stop_token& stop)
 {
     return guarded(
         "converting " + request.from.string(), [&]() -> Result<std::vector<std::string>> {
@@ -148,8 +153,8 @@ Result<std::vector<std::string>> convert(const ConvertRequest& request)
                     VELAMEN_TRY(check_names(*module, component->tensors, component->name));
                 }
             VELAMEN_TRY(request.to.extension() == ".safetensors"
-                            ? write_single_file(request, opened)
-                            : write_folder(request, opened));
+                            ? write_single_file(request, opened, stop)
+                            : write_folder(request, opened, stop));
             return opened.notes;
         });
 }

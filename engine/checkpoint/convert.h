@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,8 @@ struct ConvertRequest {
 /// A single file does not say what its UNet predicts or how many heads it has: whoever opens it has
 /// to know. Written aside and renamed; an earlier checkpoint or file there is replaced, anything
 /// else is refused. Gives notes for people: which weights were taken, what was left out. The first
-/// problem of the checkpoint is the error; nothing is written then.
-Result<std::vector<std::string>> convert(const ConvertRequest& request);
+/// problem of the checkpoint is the error; nothing is written then, nor after a stop (Cancelled).
+Result<std::vector<std::string>> convert(const ConvertRequest& request,
+                                         const std::stop_token& stop = {});
 
 } // namespace velamen::checkpoint

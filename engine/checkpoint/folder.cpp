@@ -176,19 +176,26 @@ Result<> replace_folder(const fs::path& folder,
     return {};
 }
 
-Result<> copy_synced(const fs::path& from, const fs::path& to)
+Result<> copy_synced(const fs::path& from, const fs::path& to, const std::stop_token& stop)
 {
     VELAMEN_TRY(core::make_directory(to.parent_path()));
     std::ifstream in(from, std::ios::binary);
     VELAMEN_ASSIGN(core::AtomicFile out, core::AtomicFile::create(to));
     std::vector<char> block(1 << 20);
     while (in) {
+        VELAMEN_TRY(unless_stopped(stop));
         in.read(block.data(), static_cast<std::streamsize>(block.size()));
         const auto count = static_cast<std::size_t>(in.gcount());
         VELAMEN_TRY(out.write(std::as_bytes(std::span(block.data(), count))));
     }
     if (!in.eof()) return fail(ErrorCode::Unreadable, "cannot read " + from.string());
     return out.commit();
+}
+
+Result<> unless_stopped(const std::stop_token& stop)
+{
+    if (stop.stop_requested()) return fail(ErrorCode::Cancelled, "Cancelled.");
+    return {};
 }
 
 } // namespace velamen::checkpoint

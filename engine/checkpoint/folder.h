@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -39,6 +40,10 @@ Result<> replace_folder(const std::filesystem::path& folder,
                         const std::function<Result<>(const std::filesystem::path& aside)>& write);
 
 /// A synced copy of one file.
-Result<> copy_synced(const std::filesystem::path& from, const std::filesystem::path& to);
+Result<> copy_synced(const std::filesystem::path& from, const std::filesystem::path& to,
+                     const std::stop_token& stop = {});
+
+/// Cancelled once a stop was requested.
+Result<> unless_stopped(const std::stop_token& stop);
 
 } // namespace velamen::checkpoint

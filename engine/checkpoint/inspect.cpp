@@ -41,7 +41,7 @@ void check_component(const Component& component, Role role, Inspection& out)
     const auto module = make_module(component, role);
     if (!module) return; // misfits_of() has said it
     if (const auto fits = check_names(**module, component.tensors, component.name); !fits)
-        out.problems.push_back(fits.error().message);
+        out.problems.push_back(fits.error());
 }
 
 std::string family_of(const Opened& opened)
@@ -128,10 +128,9 @@ Result<Inspection> inspect_opened(const std::filesystem::path& path, const Wante
     Inspection out;
     out.family = family_of(opened);
     out.notes = opened.notes;
-    for (const Error& problem : opened.problems)
-        out.problems.push_back(problem.message);
+    out.problems = opened.problems;
     for (const Error& problem : misfits_of(opened))
-        out.problems.push_back(problem.message);
+        out.problems.push_back(problem);
     std::vector<nn::NamedShape> shapes; // of UNet and conditioner
     for (const Role role : kRoles) {
         const auto& component = opened.of(role);

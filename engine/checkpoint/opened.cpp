@@ -79,6 +79,9 @@ const char* folder_of(const fs::path& checkpoint, Role role)
 Result<Component> open_role(const fs::path& folder, Role role)
 {
     const char* const name = folder_of(folder, role);
+    if (name == nullptr && role == Role::Autoencoder)
+        return fail(ErrorCode::Incomplete, "there is no autoencoder (vae) in " + folder.string(),
+                    kTakeAutoencoder);
     return open_in(folder, name == nullptr ? folders_of(role).front() : name);
 }
 
@@ -166,11 +169,13 @@ std::string class_of(const io::Json& config)
     return {};
 }
 
-const char* library_of(const std::string& component, const std::string& kind)
+io::Json index_entry(const std::string& component, const std::string& kind)
 {
-    if (component == "text_encoder") return "transformers";
     const bool is_own = component == "class_embedder" || kind.starts_with("Latent");
-    return is_own ? "velamen" : "diffusers";
+    const char* const library = component == "text_encoder" ? "transformers"
+        : is_own                                            ? "velamen"
+                                                            : "diffusers";
+    return io::Json::Array{library, kind};
 }
 
 bool is_unconditional(const Component& unet)

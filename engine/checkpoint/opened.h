@@ -65,8 +65,12 @@ std::vector<StoredTensor> in_our_names(const std::string& kind, std::vector<Stor
 /// without either.
 std::string class_of(const io::Json& config);
 
-/// The library that model_index.json names for it.
-const char* library_of(const std::string& component, const std::string& kind);
+/// How model_index.json lists a component of that class: its library and its class.
+io::Json index_entry(const std::string& component, const std::string& kind);
+
+/// The way out where an autoencoder is absent (Incomplete).
+inline constexpr const char* kTakeAutoencoder =
+    "say which folder or file to take it from (velamen-cli: --vae)";
 
 /// Whether a UNet of this config takes no context.
 bool is_unconditional(const Component& unet);

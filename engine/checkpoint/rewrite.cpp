@@ -60,14 +60,16 @@ public:
         views_.push_back({name, dtype, shape, file.bytes(index, buffers_.emplace_back())});
     }
 
-    Result<> write(const fs::path& path) const
+    Result<> write(const fs::path& path, const std::stop_token& stop) const
     {
         VELAMEN_TRY(core::make_directory(path.parent_path()));
         // A large base is not all in memory while it is copied.
         const io::TensorFile& base = *rewrite_.component.tensors.file();
-        return io::write_safetensors(
-            path, views_, base.metadata(),
-            [&](const io::TensorView& view) { base.give_back(view.bytes); });
+        return io::write_safetensors(path, views_, base.metadata(),
+                                     [&](const io::TensorView& view) {
+                                         base.give_back(view.bytes);
+                                         return unless_stopped(stop);
+                                     });
     }
 
 private:
@@ -88,7 +90,7 @@ fs::path file_of(const Rewrite& rewrite)
     return fs::path(component.name) / (is_kept ? name.string() : weights_file_of(component.name));
 }
 
-Result<> write_component(const fs::path& aside, const Rewrite& rewrite)
+Result<> write_component(const fs::path& aside, const Rewrite& rewrite, const std::stop_token& stop)
 {
     const Component& component = rewrite.component;
     const StoredTensors& tensors = component.tensors;
@@ -96,7 +98,7 @@ Result<> write_component(const fs::path& aside, const Rewrite& rewrite)
     if (!component.owns_file) {
         for (const StoredTensor& one : tensors.all())
             VELAMEN_TRY(out.add(one.name, one));
-        return out.write(aside / file_of(rewrite));
+        return out.write(aside / file_of(rewrite), stop);
     }
     // In the file's order and under its names, also what no module has.
     std::map<std::size_t, const StoredTensor*> by_source;
@@ -110,13 +112,13 @@ Result<> write_component(const fs::path& aside, const Rewrite& rewrite)
         else
             VELAMEN_TRY(out.add(stored[i].name, *found->second));
     }
-    return out.write(aside / file_of(rewrite));
+    return out.write(aside / file_of(rewrite), stop);
 }
 
 /// Everything of the base that is not in `written`, byte for byte; hidden entries are left out.
 /// `rewritten`: components of which no other variant of the weights is taken over.
 Result<> copy_rest(const fs::path& base, const fs::path& out, const std::set<fs::path>& written,
-                   const std::set<std::string>& rewritten)
+                   const std::set<std::string>& rewritten, const std::stop_token& stop)
 {
     std::error_code error;
     for (auto entry = fs::recursive_directory_iterator(base, error);
@@ -129,7 +131,7 @@ Result<> copy_rest(const fs::path& base, const fs::path& out, const std::set<fs:
         const bool is_stale =
             rewritten.contains(relative.parent_path().string()) && is_weights_file(relative);
         if (entry->is_regular_file() && !written.contains(relative) && !is_stale)
-            VELAMEN_TRY(copy_synced(entry->path(), out / relative));
+            VELAMEN_TRY(copy_synced(entry->path(), out / relative, stop));
     }
     if (error)
         return fail(ErrorCode::Unreadable, "cannot read " + base.string() + ": " + error.message());
@@ -143,8 +145,7 @@ io::Json index_of(const Opened& opened)
     out["_class_name"] = is_text ? "StableDiffusionPipeline" : "LatentDiffusion";
     for (const Role role : kRoles)
         if (const auto& component = opened.of(role))
-            out[component->name] =
-                io::Json::Array{library_of(component->name, component->kind), component->kind};
+            out[component->name] = index_entry(component->name, component->kind);
     out["scheduler"] = io::Json::Array{"diffusers", "DDIMScheduler"};
     if (opened.conditioner && opened.conditioner->name != "class_embedder")
         out["tokenizer"] =
@@ -163,10 +164,25 @@ Result<> write_frame(const fs::path& aside, const Opened& opened)
     return {};
 }
 
+/// Adds an autoencoder that a folder has got from elsewhere to the folder's list of components.
+/// Whether there was something to add.
+Result<bool> complete_index(const fs::path& aside, const Opened& opened)
+{
+    if (!opened.autoencoder) return false;
+    VELAMEN_ASSIGN(io::Json index, read_json(opened.path / kIndexFile));
+    const io::Json* const listed = index.find(opened.autoencoder->name);
+    if (listed && *listed != io::Json(io::Json::Array{nullptr, nullptr})) return false;
+    index[opened.autoencoder->name] =
+        index_entry(opened.autoencoder->name, opened.autoencoder->kind);
+    VELAMEN_TRY(write_json(aside / kIndexFile, index));
+    return true;
+}
+
 } // namespace
 
 Result<> write_again(const fs::path& aside, const Opened& opened,
-                     const std::vector<Rewrite>& rewrites, const Card& card)
+                     const std::vector<Rewrite>& rewrites, const Card& card,
+                     const std::stop_token& stop)
 {
     std::error_code ignored;
     const bool is_folder = fs::is_directory(opened.path, ignored);
@@ -174,7 +190,7 @@ Result<> write_again(const fs::path& aside, const Opened& opened,
     std::set<std::string> rewritten;
     for (const Rewrite& rewrite : rewrites) {
         const std::string& name = rewrite.component.name;
-        VELAMEN_TRY(write_component(aside, rewrite));
+        VELAMEN_TRY(write_component(aside, rewrite, stop));
         rewritten.insert(name);
         written.insert(file_of(rewrite));
         if (is_folder && !rewrite.config) continue;
@@ -183,11 +199,15 @@ Result<> write_again(const fs::path& aside, const Opened& opened,
         written.insert(fs::path(name) / kConfigFile);
     }
     VELAMEN_TRY(write_json(aside / kCardFile, card_to_json(card)));
-    if (is_folder) return copy_rest(opened.path, aside, written, rewritten);
+    if (is_folder) {
+        VELAMEN_ASSIGN(const bool is_completed, complete_index(aside, opened));
+        if (is_completed) written.insert(kIndexFile);
+        return copy_rest(opened.path, aside, written, rewritten, stop);
+    }
     for (const Role role : kRoles) {
         const auto& component = opened.of(role);
         if (!component || rewritten.contains(component->name)) continue;
-        VELAMEN_TRY(write_component(aside, {.component = *component}));
+        VELAMEN_TRY(write_component(aside, {.component = *component}, stop));
         VELAMEN_TRY(write_json(aside / component->name / kConfigFile, component->config));
     }
     return write_frame(aside, opened);

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <optional>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,9 @@ struct Rewrite {
 
 /// Fills `aside` with all of `opened`: the components in `rewrites` as they say, every other file
 /// byte for byte. Of components that are rewritten no other variant of the weights is taken over.
-/// Unsupported when a value does not fit its element type.
+/// Unsupported when a value does not fit its element type, Cancelled after a stop.
 Result<> write_again(const std::filesystem::path& aside, const Opened& opened,
-                     const std::vector<Rewrite>& rewrites, const Card& card);
+                     const std::vector<Rewrite>& rewrites, const Card& card,
+                     const std::stop_token& stop = {});
 
 } // namespace velamen::checkpoint

@@ -98,10 +98,10 @@ Result<Opened> open_single_file(const fs::path& path, const OpenOptions& options
                     "give the checkpoint that it belongs to");
     out.scheduler = std::move(single.scheduler);
     if (!out.autoencoder && options.autoencoder.empty())
-        out.problems.push_back({ErrorCode::NotFound,
+        out.problems.push_back({ErrorCode::Incomplete,
                                 "there is no autoencoder in " + path.filename().string()
                                     + " (no first_stage_model.* tensors: a pruned file)",
-                                "give a folder or file to take it from with --vae"});
+                                kTakeAutoencoder});
     if (!out.conditioner && !is_unconditional(*out.unet))
         out.problems.push_back({ErrorCode::NotFound,
                                 "there is no text encoder or class table in "

@@ -19,13 +19,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// The library and the class of a component, as model_index.json says them.
-io::Json::Array indexed(const NewComponent& component)
-{
-    const std::string kind = class_of(component.config);
-    return {library_of(component.name, kind), kind};
-}
-
 io::Json make_index(const NewCheckpoint& made)
 {
     io::Json out = io::Json::object();
@@ -35,7 +28,7 @@ io::Json make_index(const NewCheckpoint& made)
     out["_class_name"] =
         is_text ? "TextConditionalLatentDiffusion" : "ClassConditionalLatentDiffusion";
     for (const NewComponent& component : made.components)
-        out[component.name] = indexed(component);
+        out[component.name] = index_entry(component.name, class_of(component.config));
     out["scheduler"] = io::Json::Array{"diffusers", "DDIMScheduler"};
     if (!made.tokenizer.empty())
         out["tokenizer"] = io::Json::Array{"transformers", "CLIPTokenizer"};

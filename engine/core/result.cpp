@@ -9,6 +9,8 @@ const char* name_of(ErrorCode code) noexcept
     switch (code) {
     case ErrorCode::InvalidArgument:
         return "invalid_argument";
+    case ErrorCode::Incomplete:
+        return "incomplete";
     case ErrorCode::NotFound:
         return "not_found";
     case ErrorCode::Unreadable:

@@ -14,6 +14,7 @@ namespace velamen {
 
 enum class ErrorCode {
     InvalidArgument, ///< a number or name that a person typed is outside its range
+    Incomplete,      ///< a file leaves open what only a person can tell
     NotFound,
     Unreadable,  ///< the operating system refused to read or write
     Corrupt,     ///< readable, but not what it claims to be

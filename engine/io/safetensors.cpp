@@ -200,7 +200,7 @@ const std::map<std::string, std::string>& SafetensorsFile::metadata() const noex
 
 Result<> write_safetensors(const fs::path& path, std::span<const TensorView> tensors,
                            const std::map<std::string, std::string>& metadata,
-                           const std::function<void(const TensorView&)>& written)
+                           const std::function<Result<>(const TensorView&)>& written)
 {
     Json::Object header;
     if (!metadata.empty()) {
@@ -242,7 +242,7 @@ Result<> write_safetensors(const fs::path& path, std::span<const TensorView> ten
     VELAMEN_TRY(file.write(text));
     for (const TensorView& tensor : tensors) {
         VELAMEN_TRY(file.write(tensor.bytes));
-        if (written) written(tensor);
+        if (written) VELAMEN_TRY(written(tensor));
     }
     return file.commit();
 }

@@ -54,9 +54,9 @@ private:
 };
 
 /// Writes aside, syncs, renames. `written` hears of each tensor whose bytes are not needed any
-/// more.
+/// more; an error of it ends the writing, and nothing stays.
 Result<> write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
                            const std::map<std::string, std::string>& metadata = {},
-                           const std::function<void(const TensorView&)>& written = {});
+                           const std::function<Result<>(const TensorView&)>& written = {});
 
 } // namespace velamen::io

@@ -34,7 +34,7 @@ Result<ConditionerPlan> finish(ClipPlan plan, std::int64_t text_heads)
         return unknown_architecture(kWhat, "its embeddings or its first layer are not there");
     plan.heads = text_heads > 0 ? text_heads : known_heads(plan.naming, plan.width);
     if (plan.heads == 0)
-        return fail(ErrorCode::Unsupported,
+        return fail(ErrorCode::Incomplete,
                     "attention heads are not visible in the shapes of a text encoder of width "
                         + std::to_string(plan.width),
                     "pass the number of heads of the text encoder");

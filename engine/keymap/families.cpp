@@ -185,7 +185,7 @@ Result<Prediction> prediction_of(const Family* family, const SingleFileOptions& 
         notes.emplace_back("prediction: epsilon, by the global_step 875000 of the file");
         return Prediction::Epsilon;
     }
-    return fail(ErrorCode::InvalidArgument, "prediction_type unknown: pass eps or v",
+    return fail(ErrorCode::Incomplete, "prediction_type unknown: pass eps or v",
                 "Stable Diffusion 2 has both: the 512-base files predict eps, the 768 files v");
 }
 
@@ -216,7 +216,7 @@ Result<> settle_heads(UnetPlan& plan, const Family* family, const SingleFileOpti
                        family->heads.empty() ? by_channels(family->head_channels, plan)
                                              : for_levels(family->heads, plan));
     } else {
-        return fail(ErrorCode::InvalidArgument,
+        return fail(ErrorCode::Incomplete,
                     "attention heads are not visible in the shapes of this UNet",
                     "pass "
                         + (family != nullptr ? family->choices
@@ -231,7 +231,7 @@ Result<io::Json> settle_scheduler(UnetPlan& plan, const Family* family,
                                   const SingleFileOptions& options, std::vector<std::string>& notes)
 {
     if (family == nullptr && !options.betas)
-        return fail(ErrorCode::InvalidArgument,
+        return fail(ErrorCode::Incomplete,
                     "the noise schedule of this UNet is not known: its shapes are nobody's",
                     "pass the first and the last beta; they are in the file's tensor betas");
     const Betas betas = options.betas ? *options.betas : family->betas;

@@ -58,8 +58,9 @@ struct SingleFile {
 ///
 /// Unsupported, saying what it is instead: a LoRA, a ControlNet, a text encoder alone, SDXL, SD3,
 /// Flux, a UNet with further inputs, an unknown architecture (what was recognised and what was
-/// not). InvalidArgument, saying what to pass: what is neither visible nor known of the family. A
-/// missing autoencoder is not an error but a note.
+/// not). Incomplete, saying what to pass: what is neither visible nor known of the family.
+/// InvalidArgument for options that do not fit the shapes. A missing autoencoder is not an error
+/// but a note.
 Result<SingleFile> from_compvis(std::span<const Entry> entries,
                                 const SingleFileOptions& options = {});
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A project folder: project.json, plans/, runs/<id>/, private/ (0700). Held by one program at a
-// time.
+// A project folder: project.json, plans/, runs/<id>/, models/<name>/ (public checkpoints that were
+// completed), private/ (0700). Held by one program at a time.
 
 #pragma once
 

@@ -473,6 +473,11 @@ ui::Services fakeServices(const FakeOptions& options)
         rest(50'000);
         return fakeInspection(selection, trainsConditioner);
     };
+    services.convert = [](const checkpoint::ConvertRequest& request,
+                          std::stop_token) -> Result<std::vector<std::string>> {
+        VELAMEN_TRY(core::make_directory(request.to));
+        return std::vector<std::string>{};
+    };
     services.countSelection = [](const auto&, const std::string& selection,
                                  bool trainsConditioner) {
         return fakeCount(selection, trainsConditioner);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/checkpoint/convert.h"
 #include "engine/core/result.h"
 #include "engine/data/keys.h"
 #include "engine/data/source.h"
@@ -58,6 +59,10 @@ struct Services {
                                                  const std::string& selection,
                                                  bool trainsConditioner)>
         inspect;
+    /// Writes a checkpoint again; Cancelled after a stop, with nothing left behind.
+    std::function<Result<std::vector<std::string>>(const checkpoint::ConvertRequest&,
+                                                   std::stop_token)>
+        convert;
     /// InvalidArgument when the checkpoint has nothing of that selection.
     std::function<Result<SelectionCount>(const std::filesystem::path& checkpoint,
                                          const std::string& selection, bool trainsConditioner)>

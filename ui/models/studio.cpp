@@ -25,7 +25,7 @@ Studio::Studio(Services services, QObject* parent)
     State& s = *state_;
     const Services& all = s.services;
     VELAMEN_ASSERT(all.scan && all.suggestKeys && all.thumbnail && all.inspect);
-    VELAMEN_ASSERT(all.countSelection && all.makePlan && all.forecast);
+    VELAMEN_ASSERT(all.convert && all.countSelection && all.makePlan && all.forecast);
     VELAMEN_ASSERT(all.startRun && all.resumeRun && all.readRun && all.readPlan && all.ledgerOf);
     VELAMEN_ASSERT(all.openGeneration && all.writeRelease && all.verify);
     s.saveTimer.setSingleShot(true);
@@ -118,8 +118,9 @@ void Studio::openDemo()
 void Studio::State::adopt(std::unique_ptr<project::Project> opened)
 {
     if (saveTimer.isActive()) saveNow();
-    for (TaskWorker* task : {&scanTask, &thumbnailTask, &inspectTask, &countTask, &planTask,
-                             &measureTask, &recordTask, &curveTask, &releaseTask, &ledgerTask})
+    for (TaskWorker* task :
+         {&scanTask, &thumbnailTask, &inspectTask, &completeTask, &countTask, &planTask,
+          &measureTask, &recordTask, &curveTask, &releaseTask, &ledgerTask})
         task->cancel();
     trainer.reset();
     generator.reset();
@@ -141,6 +142,7 @@ void Studio::State::adopt(std::unique_ptr<project::Project> opened)
     scanned.clear();
     wantedThumbnails.clear();
     inspection.reset();
+    inspectionProblem.reset();
     selectionCounts.clear();
     isConfirmed = false;
     isPublicWanted = false;
@@ -194,6 +196,9 @@ void Studio::State::saveNow()
         Q_EMIT owner.failed(tr("The project could not be saved"), saved.error());
 }
 
-bool Studio::isBusy() const { return isRunActive() || isGenerating() || isReleasing(); }
+bool Studio::isBusy() const
+{
+    return isRunActive() || isGenerating() || isReleasing() || isCompleting();
+}
 
 } // namespace velamen::ui

@@ -69,6 +69,14 @@ public:
     void setSelection(const QString& selection);
     void setTrainsConditioner(bool trains);
     const std::optional<checkpoint::Inspection>& inspection() const;
+    /// Why the checkpoint could not be inspected, or cannot be used as it is. Incomplete:
+    /// completeCheckpoint() helps.
+    std::optional<Error> modelProblem() const;
+    /// Writes the checkpoint again, with what a person tells of it, as a folder of the project's,
+    /// and chooses that.
+    void completeCheckpoint(const checkpoint::OpenOptions& told);
+    bool isCompleting() const;
+    void cancelCompletion();
     /// Counts what each of these selections would train; answered by selectionCounted().
     void countSelections(const std::vector<std::string>& selections);
     /// Nothing: not counted yet. An error: this checkpoint has nothing of that selection.

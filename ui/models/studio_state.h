@@ -55,9 +55,13 @@ struct Studio::State {
 
     // ---- model (studio_model.cpp)
     void inspect();
+    /// In the project; earlier ones may be what a run was tuned from.
+    std::filesystem::path freeModelFolder() const;
     std::filesystem::path checkpoint;
     std::optional<checkpoint::Inspection> inspection;
+    std::optional<Error> inspectionProblem; ///< why there is no inspection
     TaskWorker inspectTask;
+    TaskWorker completeTask;
     std::map<std::string, Result<SelectionCount>>
         selectionCounts; ///< of checkpoint and conditioner
     TaskWorker countTask;

@@ -15,6 +15,7 @@
 #include <algorithm>
 
 #include "ui/models/strings.h"
+#include "ui/pages/completion_card.h"
 #include "ui/pages/selection_chooser.h"
 #include "ui/widgets/badge.h"
 #include "ui/widgets/bar.h"
@@ -28,7 +29,9 @@
 namespace velamen::ui {
 namespace {
 
-enum Sheet { Empty, Content };
+enum Sheet { Empty, Content, Questions };
+
+constexpr int kQuestionsWidth = 720; // px
 
 QString percent(std::int64_t part, std::int64_t whole)
 {
@@ -54,6 +57,7 @@ ModelPage::ModelPage(Studio& studio, Dialogs& dialogs, QWidget* parent)
     stack_ = new QStackedWidget(this);
     stack_->addWidget(makeEmpty());
     stack_->addWidget(makeContent());
+    stack_->addWidget(makeQuestions());
     body()->addWidget(stack_, 1);
     auto* menu = new QMenu(builtIn_);
     for (const BuiltInCheckpoint& one : studio_.builtInCheckpoints())
@@ -86,6 +90,18 @@ QWidget* ModelPage::makeEmpty()
     all->addWidget(emptyNote_);
     all->addStretch(3);
     return card;
+}
+
+QWidget* ModelPage::makeQuestions()
+{
+    auto* sheet = new QWidget(this);
+    auto* column = new QVBoxLayout(sheet);
+    column->setContentsMargins(0, 0, 0, 0);
+    questions_ = new CompletionCard(studio_, dialogs_, sheet);
+    questions_->setMaximumWidth(kQuestionsWidth);
+    column->addWidget(questions_);
+    column->addStretch(1);
+    return sheet;
 }
 
 QWidget* ModelPage::makeContent()
@@ -204,6 +220,13 @@ void ModelPage::refresh()
     const bool isChosen = !studio_.checkpoint().empty();
     setButtonRole(folder_, isChosen ? ButtonRole::Plain : ButtonRole::Primary);
     const auto& inspection = studio_.inspection();
+    const auto problem = studio_.modelProblem();
+    if (problem && problem->code == ErrorCode::Incomplete) {
+        setSubtitle(shortPathText(studio_.checkpoint()));
+        questions_->refresh(*problem);
+        stack_->setCurrentIndex(Questions);
+        return;
+    }
     if (!inspection) {
         setSubtitle(isChosen ? shortPathText(studio_.checkpoint())
                              : tr("The public model that the private images will fine-tune"));
@@ -211,8 +234,9 @@ void ModelPage::refresh()
                                  : isChosen ? tr("No checkpoint could be read there yet")
                                             : tr("Drop a checkpoint here, a folder or a file"));
         emptyNote_->setText(
-            !hasProject
-                ? tr("Create one, open one or try the demo on the Start page.")
+            !hasProject ? tr("Create one, open one or try the demo on the Start page.")
+                : problem
+                ? QString::fromStdString(problem->message + "\n" + problem->hint)
                 : tr("A latent diffusion model: a folder in diffusers' layout (unet, vae and a "
                      "text_encoder or class_embedder inside), or one .safetensors or .ckpt file "
                      "with all of them."));
@@ -258,8 +282,12 @@ void ModelPage::showComponents(const checkpoint::Inspection& inspection)
         problems_->clear();
         return;
     }
+    QStringList problems;
+    for (const Error& problem : inspection.problems)
+        problems << QString::fromStdString(problem.message);
     problems_->setContent(Notice::Problem, tr("This checkpoint cannot be used as it is"),
-                          toStrings(inspection.problems).join(QLatin1Char('\n')));
+                          problems.join(QLatin1Char('\n')),
+                          QString::fromStdString(inspection.problems.front().hint));
 }
 
 void ModelPage::showBlocks(const checkpoint::Inspection& inspection)

@@ -19,6 +19,7 @@ class QVBoxLayout;
 namespace velamen::ui {
 
 class Bar;
+class CompletionCard;
 class FactsTable;
 class Notice;
 class SelectionChooser;
@@ -32,6 +33,7 @@ public:
 private:
     QWidget* makeEmpty();
     QWidget* makeContent();
+    QWidget* makeQuestions();
     void chooseFolder();
     void chooseFile();
     void refresh();
@@ -43,6 +45,7 @@ private:
     Dialogs& dialogs_;
     QPushButton *builtIn_, *folder_, *file_;
     QStackedWidget* stack_;
+    CompletionCard* questions_ = nullptr;
     QLabel* emptyTitle_ = nullptr;
     QLabel* emptyNote_ = nullptr;
     QTableWidget* components_ = nullptr;

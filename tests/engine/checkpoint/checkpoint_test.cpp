@@ -300,7 +300,7 @@ TEST_F(CheckpointTest, InspectCountsWhatASelectionTrains)
     tiny_.save(folder_, DType::F16);
     const Inspection with_dead = value(inspect(folder_, "attention", false));
     const Inspection without = value(inspect(folder_, "attention", true));
-    EXPECT_TRUE(with_dead.problems.empty()) << with_dead.problems.front();
+    EXPECT_TRUE(with_dead.problems.empty()) << with_dead.problems.front().message;
     std::int64_t all = 20, attention = 20, dead = 0; // 20: the class table
     for (const auto& item : tiny_.unet->named_parameters()) {
         const auto contains = [&](const char* text) {

@@ -91,7 +91,7 @@ TEST_F(Convert, ASingleFileDoesNotTellItsHeads)
     ASSERT_FALSE(loaded);
     EXPECT_NE(loaded.error().message.find("heads"), std::string::npos) << loaded.error().message;
     const auto found = value(inspect(file_, "attention", true, true, told()));
-    EXPECT_TRUE(found.problems.empty()) << found.problems.front();
+    EXPECT_TRUE(found.problems.empty()) << found.problems.front().message;
     EXPECT_EQ(found.trained_parameters, value(inspect(folder_, "attention")).trained_parameters);
 }
 
@@ -124,6 +124,61 @@ TEST_F(Convert, TakesTheAutoencoderFromElsewhere)
     const fs::path joined = temp_.path() / "joined";
     value(convert({.from = folder_, .to = joined, .options = {.autoencoder = other}}));
     expect_same(numbers_of(other), numbers_of(joined));
+}
+
+// diffusers loads the components that model_index.json lists.
+TEST_F(Convert, ListsAnAutoencoderFromElsewhere)
+{
+    const fs::path other = temp_.path() / "other", joined = temp_.path() / "joined";
+    ASSERT_TRUE(tiny_.try_save(other));
+    const auto list_of = [](const fs::path& folder) {
+        return value(io::Json::parse(value(core::read_file(folder / "model_index.json"))));
+    };
+    fs::remove_all(folder_ / "vae");
+    for (const bool is_listed : {true, false}) { // as null, as diffusers lists what is not there
+        const io::Json before = list_of(other);
+        io::Json without = io::Json::object();
+        for (const auto& [name, entry] : *before.if_object())
+            if (name != "vae") without[name] = entry;
+        if (is_listed) without["vae"] = io::Json::Array{nullptr, nullptr};
+        ASSERT_TRUE(core::write_file(folder_ / "model_index.json", without.dump()));
+        value(convert({.from = folder_, .to = joined, .options = {.autoencoder = other}}));
+        const io::Json after = list_of(joined);
+        EXPECT_EQ(after.if_object()->size(), before.if_object()->size());
+        ASSERT_NE(after.find("vae"), nullptr);
+        EXPECT_EQ(*after.find("vae"), *before.find("vae"));
+    }
+}
+
+// What to ask for, as a code: the studio shows its questions for it.
+TEST_F(Convert, AnAbsentAutoencoderCanBeTold)
+{
+    const fs::path other = temp_.path() / "other";
+    ASSERT_TRUE(tiny_.try_save(other));
+    fs::remove_all(folder_ / "vae");
+    const auto without = value(inspect(folder_, "attention"));
+    ASSERT_EQ(without.problems.size(), 1U);
+    EXPECT_EQ(without.problems.front().code, ErrorCode::Incomplete);
+    const auto with = value(inspect(folder_, "attention", true, true, {.autoencoder = other}));
+    EXPECT_TRUE(with.problems.empty()) << with.problems.front().message;
+}
+
+TEST_F(Convert, ACancelledOneLeavesNothing)
+{
+    std::stop_source stop;
+    stop.request_stop();
+    value(convert({.from = folder_, .to = file_}));
+    const fs::path out = temp_.path() / "out", out_file = temp_.path() / "out.safetensors";
+    for (const ConvertRequest& request :
+         {ConvertRequest{.from = folder_, .to = out},
+          ConvertRequest{.from = folder_, .to = out, .dtype = DType::F16},
+          ConvertRequest{.from = folder_, .to = out_file},
+          ConvertRequest{.from = file_, .to = out, .options = told()}}) {
+        const auto written = convert(request, stop.get_token());
+        ASSERT_FALSE(written);
+        EXPECT_EQ(written.error().code, ErrorCode::Cancelled);
+    }
+    EXPECT_EQ(std::distance(fs::directory_iterator(temp_.path()), fs::directory_iterator()), 2);
 }
 
 TEST_F(Convert, RefusesWhatCannotBe)

@@ -313,9 +313,10 @@ TEST_F(TinySelection, InspectNamesTensorsThatDoNotFitTheConfig)
     ASSERT_TRUE(core::write_file(path, config.to_json().dump(2)));
     const Inspection found = value(inspect(folder_, "attention"));
     // proj_in, proj_out, attn2.to_k and attn2.to_v of seven blocks
-    EXPECT_TRUE(std::ranges::any_of(found.problems, [](const std::string& problem) {
-        return problem.find("28 misshapen (down_blocks.0.attentions.0.proj_in.weight [8,8,1,1] "
-                            "instead of [8,8], ")
+    EXPECT_TRUE(std::ranges::any_of(found.problems, [](const Error& problem) {
+        return problem.message.find(
+                   "28 misshapen (down_blocks.0.attentions.0.proj_in.weight [8,8,1,1] "
+                   "instead of [8,8], ")
             != std::string::npos;
     }));
 }

@@ -133,7 +133,7 @@ TEST_F(TextCheckpoint, HasNoDeadTensors)
     const auto found = value(inspect(folder_, "attention", true, false));
     EXPECT_EQ(found.dead_parameters, 0);
     EXPECT_EQ(found.family, "text-conditional latent diffusion (UNet2DConditionModel)");
-    EXPECT_TRUE(found.problems.empty()) << found.problems.front();
+    EXPECT_TRUE(found.problems.empty()) << found.problems.front().message;
     std::int64_t attention = 0;
     for (const auto& item : tiny_.unet->named_parameters())
         if (item.key().find("attentions") != std::string::npos) attention += item.value().numel();

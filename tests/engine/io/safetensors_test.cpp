@@ -88,6 +88,23 @@ TEST(Safetensors, DoesNotWriteWhatItWouldNotRead)
     EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
 }
 
+TEST(Safetensors, AnErrorOfTheListenerEndsTheWritingAndLeavesNothing)
+{
+    const test::TempDir dir;
+    const std::vector<std::byte> data(8);
+    const std::vector<TensorView> tensors{{"a", DType::U8, {8}, data}, {"b", DType::U8, {8}, data}};
+    int heard = 0;
+    const auto written = write_safetensors(dir.path() / "x.safetensors", tensors, {},
+                                           [&](const TensorView&) -> Result<> {
+                                               ++heard;
+                                               return fail(ErrorCode::Cancelled, "Cancelled.");
+                                           });
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().code, ErrorCode::Cancelled);
+    EXPECT_EQ(heard, 1);
+    EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
+}
+
 TEST(Safetensors, AcceptsTrailingSpacesAndAnyOrderOfTheHeader)
 {
     const auto file =

@@ -60,7 +60,7 @@ TEST(Heads, HaveToBeToldWhereTwoConfigsDiffer)
     for (const char* family : {"dp-ldm-cifar", "dp-ldm-emnist"}) {
         const auto file = from_compvis(unet_of(family));
         ASSERT_FALSE(file);
-        EXPECT_EQ(file.error().code, ErrorCode::InvalidArgument);
+        EXPECT_EQ(file.error().code, ErrorCode::Incomplete);
         EXPECT_EQ(file.error().message,
                   "attention heads are not visible in the shapes of this UNet");
         EXPECT_NE(file.error().hint.find("DP-LDM's config of finetuning"), std::string::npos);
@@ -76,13 +76,14 @@ TEST(Heads, OfUnknownShapesHaveToBeTold)
     for (const char* name : {"cond_conv", "uncond"}) {
         const auto file = from_compvis(twin(name), {.betas = Betas{0.001, 0.02}});
         ASSERT_FALSE(file);
-        EXPECT_EQ(file.error().code, ErrorCode::InvalidArgument);
+        EXPECT_EQ(file.error().code, ErrorCode::Incomplete);
         EXPECT_NE(file.error().hint.find("pass the number of heads"), std::string::npos);
     }
     auto options = twin_options("clip");
     options.text_heads = 0;
     const auto text = from_compvis(twin("clip"), options);
     ASSERT_FALSE(text);
+    EXPECT_EQ(text.error().code, ErrorCode::Incomplete);
     EXPECT_EQ(text.error().message,
               "attention heads are not visible in the shapes of a text encoder of width 32");
 }
@@ -139,7 +140,7 @@ TEST(Prediction, OfStableDiffusion2HasToBeToldOrFollowFromTheStep)
          std::vector<SingleFileOptions>{{}, {.global_step = 110000}}) {
         const auto unknown = from_compvis(entries, options);
         ASSERT_FALSE(unknown);
-        EXPECT_EQ(unknown.error().code, ErrorCode::InvalidArgument);
+        EXPECT_EQ(unknown.error().code, ErrorCode::Incomplete);
         EXPECT_EQ(unknown.error().message, "prediction_type unknown: pass eps or v");
     }
     const auto base = from_compvis(entries, {.global_step = 875000});
@@ -195,7 +196,7 @@ TEST(Scheduler, OfUnknownShapesHasToBeTold)
 {
     const auto file = from_compvis(twin("cond_conv"), {.heads = {2}});
     ASSERT_FALSE(file);
-    EXPECT_EQ(file.error().code, ErrorCode::InvalidArgument);
+    EXPECT_EQ(file.error().code, ErrorCode::Incomplete);
     EXPECT_EQ(file.error().message,
               "the noise schedule of this UNet is not known: its shapes are nobody's");
     for (const Betas wrong : {Betas{0.0, 0.1}, Betas{0.2, 0.1}, Betas{0.1, 1.0}, Betas{-1.0, 0.1}})
