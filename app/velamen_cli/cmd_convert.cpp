@@ -23,15 +23,18 @@ void addOpenOptions(CLI::App& command, checkpoint::OpenOptions& o)
                     "Averaged weights of a single file: prefer them, require or ignore them")
         ->transform(CLI::CheckedTransformer(choices, CLI::ignore_case))
         ->default_str("prefer");
-    command.add_option("--heads", o.heads,
-                       "Attention heads of the UNet, one number or one a level: a single file does "
-                       "not tell them");
+    command
+        .add_option("--heads", o.heads,
+                    "Attention heads of the UNet, one number or one a level: a single file does "
+                    "not tell them")
+        ->delimiter(',');
     command.add_option("--head-channels", o.head_channels, "Or the channels of a head")
         ->check(CLI::Range(1, 65536));
     command.add_option("--text-heads", o.text_heads, "Attention heads of the text encoder")
         ->check(CLI::Range(1, 65536));
     command.add_option("--betas", o.betas, "First and last beta of the noise schedule")
-        ->expected(2);
+        ->expected(2)
+        ->delimiter(',');
     command
         .add_option("--prediction", o.prediction,
                     "What the UNet predicts, where a file leaves it "

@@ -58,6 +58,19 @@ Result<> add_unet(Reading& reading)
     return {};
 }
 
+/// Stable Diffusion 2 stops before the last of its text encoder's blocks. That one is known by its
+/// number; of other depths nobody says where they stop.
+void note_depth(const ConditionerPlan& plan, std::vector<std::string>& notes)
+{
+    constexpr std::int64_t kUsedBlocks = 23; // of 24
+    const auto* const clip = std::get_if<ClipPlan>(&plan);
+    if (clip == nullptr || clip->naming != ClipPlan::Naming::OpenClip
+        || clip->layers == kUsedBlocks)
+        return;
+    notes.push_back("text encoder: an OpenCLIP with " + std::to_string(clip->layers)
+                    + " blocks is not Stable Diffusion 2's; all of them are used");
+}
+
 Result<> add_conditioner(Reading& reading)
 {
     const Part& part = reading.sections.condition;
@@ -68,6 +81,7 @@ Result<> add_conditioner(Reading& reading)
                     "the UNet takes a condition of width " + std::to_string(reading.context)
                         + ", the file's conditioner gives " + std::to_string(width_of(plan)),
                     "the file was put together from two models; choose another");
+    note_depth(plan, reading.file.notes);
     reading.has_ldm_bert = std::holds_alternative<LdmBertPlan>(plan);
     reading.file.components.push_back({subfolder_of(plan), to_config(plan), std::move(tensors)});
     return {};

@@ -133,6 +133,32 @@ TEST(Heads, OfAnUnconditionalUNetChooseItsClass)
               ErrorCode::InvalidArgument);
 }
 
+// How far the blocks are used is not in the file; of 24 Stable Diffusion 2 leaves the last out.
+TEST(TextEncoder, OfAnotherDepthIsSaidToBeUsedWhole)
+{
+    const auto says_it = [](const std::vector<Entry>& entries) {
+        const auto file = from_compvis(entries, twin_options("open_clip"));
+        EXPECT_TRUE(file) << file.error().message;
+        return file && std::ranges::any_of(file->notes, [](const std::string& note) {
+                   return note.starts_with("text encoder: an OpenCLIP with ");
+               });
+    };
+    auto entries = twin("open_clip");
+    EXPECT_TRUE(says_it(entries));
+    const std::string blocks = "cond_stage_model.model.transformer.resblocks.",
+                      first = blocks + "0.";
+    std::vector<Entry> block;
+    for (const Entry& entry : entries)
+        if (entry.name.starts_with(first)) block.push_back(entry);
+    std::erase_if(entries, [&](const Entry& entry) { return entry.name.starts_with(blocks); });
+    for (int i = 0; i < 24; ++i)
+        for (Entry entry : block) {
+            entry.name = blocks + std::to_string(i) + "." + entry.name.substr(first.size());
+            entries.push_back(entry);
+        }
+    EXPECT_FALSE(says_it(entries));
+}
+
 TEST(Prediction, OfStableDiffusion2HasToBeToldOrFollowFromTheStep)
 {
     const auto entries = unet_of("sd2");
