@@ -95,6 +95,8 @@ TEST_F(ModelTest, WhatAFileDoesNotSayIsAskedAndTheCopyIsUsed)
     EXPECT_NE(find<QLabel>("model.question")->text().indexOf(QStringLiteral("eps or v")), -1);
     find<QComboBox>("model.prediction")->setCurrentIndex(2);
     find<QLineEdit>("model.heads")->setText(QStringLiteral("5, 10 20;20"));
+    find<QLineEdit>("model.betas")->setText(QStringLiteral("0.00085"));
+    EXPECT_FALSE(find<QWidget>("model.complete")->isEnabled()); // there are two of them
     find<QLineEdit>("model.betas")->setText(QStringLiteral("0.00085, 0.012"));
     find<QSpinBox>("model.textHeads")->setValue(16);
     click("model.complete");

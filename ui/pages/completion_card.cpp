@@ -100,6 +100,7 @@ void CompletionCard::makeFacts()
         edit->setValidator(
             new QRegularExpressionValidator(QRegularExpression(QLatin1String(pattern)), edit));
         edit->setPlaceholderText(tr("as known; %1").arg(example));
+        connect(edit, &QLineEdit::textChanged, this, &CompletionCard::showButton);
         return edit;
     };
     heads_ = makeNumbers("model.heads", "[0-9]{1,5}([,; ]+[0-9]{1,5})*[,; ]*",
@@ -174,9 +175,25 @@ void CompletionCard::refresh(const Error& problem)
                                 "original stays as it is. The model's page or config says them: a "
                                 "wrong one makes a model that draws noise."));
     cancel_->setVisible(isBusy);
-    setEnabledWithReason(complete_, !isBusy && !studio_.isRunActive(),
-                         isBusy ? tr("The copy is being written.")
-                                : tr("A run is in progress; it goes on with this model."));
+    showButton();
+}
+
+QString CompletionCard::whyNot() const
+{
+    if (studio_.isCompleting()) return tr("The copy is being written.");
+    if (studio_.isRunActive()) return tr("A run is in progress; it goes on with this model.");
+    const auto isUnfinished = [](const QLineEdit& edit) {
+        return !edit.text().isEmpty() && !edit.hasAcceptableInput();
+    };
+    if (isUnfinished(*heads_)) return tr("The attention heads are whole numbers: 5, 10, 20, 20.");
+    if (isUnfinished(*betas_)) return tr("There are two betas, the first and the last.");
+    return {};
+}
+
+void CompletionCard::showButton()
+{
+    const QString reason = whyNot();
+    setEnabledWithReason(complete_, reason.isEmpty(), reason);
 }
 
 checkpoint::OpenOptions CompletionCard::told() const

@@ -37,6 +37,9 @@ private:
     void addFact(const QString& name, QWidget* field);
     QSpinBox* makeNumber(const char* name);
     void clear();
+    /// Why the copy cannot be written; empty when it can.
+    QString whyNot() const;
+    void showButton();
     checkpoint::OpenOptions told() const;
 
     Studio& studio_;
