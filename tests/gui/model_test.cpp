@@ -132,6 +132,7 @@ TEST_F(ModelTest, AFolderIsAskedForNothingButItsAutoencoder)
     ASSERT_TRUE(core::make_directory(folder));
     choose(folder);
     EXPECT_FALSE(find<QWidget>("model.prediction")->isVisible());
+    EXPECT_FALSE(find<QWidget>("model.complete")->isEnabled());
     dialogs().files.setNextFileName(QStringLiteral("/other/model"));
     click("model.autoencoder.folder");
     click("model.complete");

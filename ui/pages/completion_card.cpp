@@ -124,7 +124,7 @@ void CompletionCard::makeAutoencoder()
     line->setSpacing(space::kS);
     autoencoder_ = new QLineEdit(row);
     autoencoder_->setObjectName(QStringLiteral("model.autoencoder"));
-    autoencoder_->setPlaceholderText(tr("its own"));
+    connect(autoencoder_, &QLineEdit::textChanged, this, &CompletionCard::showButton);
     auto* file =
         makeButton(ButtonRole::Plain, tr("File…"), QStringLiteral("model.autoencoder.file"), row);
     file->setToolTip(tr("A checkpoint in one file that has the autoencoder"));
@@ -169,11 +169,15 @@ void CompletionCard::refresh(const Error& problem)
     wayOut_->setText(QString::fromStdString(problem.hint));
     for (QWidget* part : facts_)
         part->setVisible(!isFolder);
+    autoencoder_->setPlaceholderText(isFolder ? tr("a checkpoint folder or file") : tr("its own"));
     const bool isBusy = studio_.isCompleting();
     place_->setText(isBusy ? tr("Writing the completed copy…")
-                           : tr("A copy with your answers is written into the project; the "
-                                "original stays as it is. The model's page or config says them: a "
-                                "wrong one makes a model that draws noise."));
+                        : isFolder
+                        ? tr("A copy with it is written into the project; the original stays as it "
+                             "is. It has to be the autoencoder that the UNet was trained with.")
+                        : tr("A copy with your answers is written into the project; the original "
+                             "stays as it is. The model's page or config says them: a wrong one "
+                             "makes a model that draws noise."));
     cancel_->setVisible(isBusy);
     showButton();
 }
@@ -186,6 +190,10 @@ QString CompletionCard::whyNot() const
         return !edit.text().isEmpty() && !edit.hasAcceptableInput();
     };
     if (isUnfinished(*heads_)) return tr("The attention heads are whole numbers: 5, 10, 20, 20.");
+    std::error_code ignored;
+    if (std::filesystem::is_directory(studio_.checkpoint(), ignored)
+        && autoencoder_->text().trimmed().isEmpty())
+        return tr("Say first where the autoencoder is.");
     if (isUnfinished(*betas_)) return tr("There are two betas, the first and the last.");
     return {};
 }
