@@ -18,7 +18,9 @@
 #include <QStyle>
 #include <QUrl>
 #include <QVBoxLayout>
+#include <algorithm>
 
+#include "ui/models/checkpoint_files.h"
 #include "ui/widgets/notice.h"
 #include "ui/widgets/page.h"
 #include "ui/widgets/rail_button.h"
@@ -39,10 +41,9 @@ bool isThere(const std::filesystem::path& path)
 /// A folder in diffusers' layout, or a file of weights.
 bool isCheckpoint(const std::filesystem::path& folder)
 {
-    const auto ending = folder.extension();
-    for (const char* one : {".safetensors", ".ckpt", ".pt", ".pth"})
-        if (ending == one) return true;
-    return isThere(folder / "velamen.json") || isThere(folder / "model_index.json")
+    const bool isFile = std::ranges::any_of(
+        kCheckpointEndings, [&](const char* ending) { return folder.extension() == ending; });
+    return isFile || isThere(folder / "velamen.json") || isThere(folder / "model_index.json")
         || isThere(folder / "unet" / "config.json");
 }
 

@@ -55,9 +55,7 @@ ui::Services engineServices(const std::filesystem::path& executable)
                           bool trainsConditioner) {
         return checkpoint::inspect(checkpoint, selection, true, trainsConditioner);
     };
-    services.convert = [](const checkpoint::ConvertRequest& request, std::stop_token stop) {
-        return checkpoint::convert(request, std::move(stop));
-    };
+    services.convert = checkpoint::convert;
     services.countSelection = countSelection;
     services.makePlan = train::make_plan;
     services.forecast = [](const train::TrainingPlan& plan, bool measured) {

@@ -35,6 +35,9 @@ struct ClipPlan {
     friend bool operator==(const ClipPlan&, const ClipPlan&) = default;
 };
 
+/// Of the 24 blocks of OpenCLIP's text encoder Stable Diffusion 2 leaves the last out.
+inline constexpr std::int64_t kUsedOpenClipBlocks = 23;
+
 /// The text encoder of the text-to-image model of latent-diffusion (diffusers' LDMBertModel).
 struct LdmBertPlan {
     std::int64_t vocabulary = 30522;

@@ -58,14 +58,12 @@ Result<> add_unet(Reading& reading)
     return {};
 }
 
-/// Stable Diffusion 2 stops before the last of its text encoder's blocks. That one is known by its
-/// number; of other depths nobody says where they stop.
+/// The block that is left out is known by its number; of other depths nobody says where they stop.
 void note_depth(const ConditionerPlan& plan, std::vector<std::string>& notes)
 {
-    constexpr std::int64_t kUsedBlocks = 23; // of 24
     const auto* const clip = std::get_if<ClipPlan>(&plan);
     if (clip == nullptr || clip->naming != ClipPlan::Naming::OpenClip
-        || clip->layers == kUsedBlocks)
+        || clip->layers == kUsedOpenClipBlocks)
         return;
     notes.push_back("text encoder: an OpenCLIP with " + std::to_string(clip->layers)
                     + " blocks is not Stable Diffusion 2's; all of them are used");

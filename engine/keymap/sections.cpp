@@ -42,8 +42,9 @@ bool is_unused_condition(std::string_view name)
     if (is_one_of(parts.back(), {"position_ids", "attn_mask", "logit_scale", "text_projection"}))
         return true;
     if (parts.size() >= 2 && parts[parts.size() - 2] == "text_projection") return true;
-    // Stable Diffusion 2 stops before the last of OpenCLIP's 24 layers.
-    return name.starts_with("model.transformer.resblocks.23.");
+    static const std::string after_the_used =
+        "model.transformer.resblocks." + std::to_string(kUsedOpenClipBlocks) + ".";
+    return name.starts_with(after_the_used);
 }
 
 bool take(std::string_view& name, std::string_view prefix)

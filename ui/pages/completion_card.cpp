@@ -12,6 +12,7 @@
 #include <QSpinBox>
 #include <QVBoxLayout>
 
+#include "ui/models/checkpoint_files.h"
 #include "ui/widgets/text.h"
 #include "ui/widgets/theme.h"
 
@@ -141,7 +142,7 @@ void CompletionCard::makeAutoencoder()
     };
     connect(file, &QPushButton::clicked, this, [this, start, take] {
         take(dialogs_.files.openFile(this, tr("Checkpoint with an autoencoder"), start(),
-                                     tr("Checkpoints (*.safetensors *.ckpt *.pt *.pth)")));
+                                     checkpointFilter()));
     });
     connect(folder, &QPushButton::clicked, this, [this, start, take] {
         take(dialogs_.files.openFolder(this, tr("Checkpoint folder with an autoencoder"), start()));
@@ -163,16 +164,16 @@ void CompletionCard::refresh(const Error& problem)
     if (of != of_) clear();
     of_ = of;
     std::error_code ignored;
-    const bool isFolder = std::filesystem::is_directory(studio_.checkpoint(), ignored);
-    setTitle(isFolder ? tr("What this folder lacks") : tr("What this file does not say"));
+    isFolder_ = std::filesystem::is_directory(studio_.checkpoint(), ignored);
+    setTitle(isFolder_ ? tr("What this folder lacks") : tr("What this file does not say"));
     question_->setText(QString::fromStdString(problem.message));
     wayOut_->setText(QString::fromStdString(problem.hint));
     for (QWidget* part : facts_)
-        part->setVisible(!isFolder);
-    autoencoder_->setPlaceholderText(isFolder ? tr("a checkpoint folder or file") : tr("its own"));
+        part->setVisible(!isFolder_);
+    autoencoder_->setPlaceholderText(isFolder_ ? tr("a checkpoint folder or file") : tr("its own"));
     const bool isBusy = studio_.isCompleting();
     place_->setText(isBusy ? tr("Writing the completed copy…")
-                        : isFolder
+                        : isFolder_
                         ? tr("A copy with it is written into the project; the original stays as it "
                              "is. It has to be the autoencoder that the UNet was trained with.")
                         : tr("A copy with your answers is written into the project; the original "
@@ -190,9 +191,7 @@ QString CompletionCard::whyNot() const
         return !edit.text().isEmpty() && !edit.hasAcceptableInput();
     };
     if (isUnfinished(*heads_)) return tr("The attention heads are whole numbers: 5, 10, 20, 20.");
-    std::error_code ignored;
-    if (std::filesystem::is_directory(studio_.checkpoint(), ignored)
-        && autoencoder_->text().trimmed().isEmpty())
+    if (isFolder_ && autoencoder_->text().trimmed().isEmpty())
         return tr("Say first where the autoencoder is.");
     if (isUnfinished(*betas_)) return tr("There are two betas, the first and the last.");
     return {};

@@ -44,7 +44,8 @@ private:
 
     Studio& studio_;
     Dialogs& dialogs_;
-    QString of_; ///< the checkpoint that the answers are for
+    QString of_;            ///< the checkpoint that the answers are for
+    bool isFolder_ = false; ///< which lacks its autoencoder alone
     QGridLayout* form_;
     QLabel* question_;
     QLabel* wayOut_;

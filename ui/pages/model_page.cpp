@@ -14,6 +14,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 
+#include "ui/models/checkpoint_files.h"
 #include "ui/models/strings.h"
 #include "ui/pages/completion_card.h"
 #include "ui/pages/selection_chooser.h"
@@ -200,9 +201,9 @@ void ModelPage::chooseFolder()
 
 void ModelPage::chooseFile()
 {
-    const QString file = dialogs_.files.openFile(
-        this, tr("Checkpoint file"), pathText(studio_.checkpoint().parent_path()),
-        tr("Checkpoints (*.safetensors *.ckpt *.pt *.pth)"));
+    const QString file =
+        dialogs_.files.openFile(this, tr("Checkpoint file"),
+                                pathText(studio_.checkpoint().parent_path()), checkpointFilter());
     if (!file.isEmpty()) studio_.chooseCheckpoint(toPath(file));
 }
 
