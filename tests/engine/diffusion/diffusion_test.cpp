@@ -24,7 +24,7 @@ Schedule schedule(const std::string& name, bool clip = false)
 {
     io::Json json = *golden().json("configs").find(name);
     json["clip_sample"] = clip;
-    return test::Golden::value(Schedule::from_json(json));
+    return test::value(Schedule::from_json(json));
 }
 
 /// The same function as in make_nn_goldens.py.
@@ -36,8 +36,8 @@ at::Tensor fake_model(const at::Tensor& x, const at::Tensor& t)
 at::Tensor run(const Schedule& s, const SamplerOptions& options)
 {
     const at::Tensor noise = golden()["noise"];
-    return test::Golden::value(sample(s, options, fake_model, golden()["x"],
-                                      [&](int step) { return noise[step]; }, {}, {}));
+    return test::value(sample(s, options, fake_model, golden()["x"],
+                              [&](int step) { return noise[step]; }, {}, {}));
 }
 
 std::vector<float> times_of(const at::Tensor& t)
@@ -81,8 +81,7 @@ TEST_P(Schedules, DdimStepsAsDiffusersDoes)
             const Schedule s = schedule(name, clip);
             const SamplerOptions options{.steps = steps, .eta = eta};
             const std::string key = name + "/ddim/" + std::to_string(steps);
-            EXPECT_EQ(test::Golden::value(timesteps(s, options)),
-                      times_of(golden()[key + "/times"]));
+            EXPECT_EQ(test::value(timesteps(s, options)), times_of(golden()[key + "/times"]));
             const std::string out = key + (eta > 0 ? "/1/" : "/0/") + (clip ? "1" : "0");
             test::expect_close(run(s, options), golden()[out], 1e-5, out);
         }
@@ -95,7 +94,7 @@ TEST_P(Schedules, DpmSolverStepsAsDiffusersDoes)
     for (int steps : {1, 5, 20}) {
         const SamplerOptions options{.kind = SamplerKind::DpmSolverPp2M, .steps = steps};
         const std::string key = name + "/dpm/" + std::to_string(steps);
-        EXPECT_EQ(test::Golden::value(timesteps(s, options)), times_of(golden()[key + "/times"]));
+        EXPECT_EQ(test::value(timesteps(s, options)), times_of(golden()[key + "/times"]));
         test::expect_close(run(s, options), golden()[key], 1e-5, key);
     }
 }
@@ -103,7 +102,7 @@ TEST_P(Schedules, DpmSolverStepsAsDiffusersDoes)
 TEST_P(Schedules, ReadsWhatItWrote)
 {
     const Schedule s = schedule(GetParam(), true);
-    const Schedule again = test::Golden::value(Schedule::from_json(s.to_json()));
+    const Schedule again = test::value(Schedule::from_json(s.to_json()));
     EXPECT_EQ(again.to_json(), s.to_json());
     EXPECT_TRUE(torch::equal(again.alphas_cumprod(), s.alphas_cumprod()));
 }
@@ -112,7 +111,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Schedules, testing::Values("sd", "v", "cosine", 
 
 TEST(Schedule, AnAbsentClipSampleMeansTrueAsInDiffusers)
 {
-    EXPECT_TRUE(test::Golden::value(Schedule::from_json(io::Json::object())).options().clip_sample);
+    EXPECT_TRUE(test::value(Schedule::from_json(io::Json::object())).options().clip_sample);
 }
 
 TEST(Schedule, RefusesWhatItDoesNotKnow)

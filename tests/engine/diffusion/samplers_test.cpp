@@ -54,7 +54,7 @@ protected:
         json["prediction_type"] = prediction;
         json["timestep_spacing"] = spacing;
         json["steps_offset"] = std::string_view(spacing) == "leading" ? 1 : 0;
-        return test::Golden::value(Schedule::from_json(json));
+        return test::value(Schedule::from_json(json));
     }
 };
 
@@ -72,7 +72,7 @@ TEST_P(Samplers, StepAsDiffusersDoes)
                     SCOPED_TRACE(testing::Message()
                                  << GetParam().golden << " schedule " << s << " " << kPredictions[p]
                                  << " " << kSpacings[g] << " " << kSteps[n]);
-                    const at::Tensor got = test::Golden::value(sample(
+                    const at::Tensor got = test::value(sample(
                         schedule(s, kPredictions[p], kSpacings[g]),
                         {.kind = GetParam().kind, .steps = kSteps[n], .eta = GetParam().eta},
                         fake_model, golden()["x"], [&](int step) { return noise[step]; }, {}, {}));
@@ -94,7 +94,7 @@ TEST_P(Samplers, VisitTheTimesOfDiffusers)
     const at::Tensor times = golden()[std::string(GetParam().golden) + "/times"];
     for (std::size_t g = 0; g < kSpacings.size(); ++g)
         for (std::size_t n = 0; n < kSteps.size(); ++n) {
-            const auto visited = test::Golden::value(
+            const auto visited = test::value(
                 timesteps(schedule(0, "epsilon", kSpacings[g]),
                           {.kind = GetParam().kind, .steps = kSteps[n], .eta = GetParam().eta}));
             const at::Tensor wanted =
@@ -126,7 +126,7 @@ TEST_P(Samplers, TellWhereEachStepLeads)
         for (const char* prediction : kPredictions) {
             const Schedule one = schedule(s, prediction, "leading");
             int seen = 0;
-            const at::Tensor got = test::Golden::value(sample(
+            const at::Tensor got = test::value(sample(
                 one, {.kind = GetParam().kind, .steps = 7, .eta = GetParam().eta},
                 leading_to(goal, one, prediction), golden()["x"],
                 [&](int step) { return noise[step]; }, {},
@@ -165,7 +165,7 @@ TEST(SamplerNames, AreReadAsTheyAreWritten)
 
 TEST(Samplers, ThatTakeNoiseRefuseToRunWithoutIt)
 {
-    const Schedule schedule = test::Golden::value(Schedule::create({}));
+    const Schedule schedule = test::value(Schedule::create({}));
     for (const SamplerKind kind : kSamplerKinds) {
         const auto done =
             sample(schedule, {.kind = kind, .steps = 2}, fake_model, golden()["x"], {}, {}, {});

@@ -59,12 +59,6 @@ public:
         module.eval();
     }
 
-    template <class T>
-    static T value(Result<T> result)
-    {
-        return test::value(std::move(result));
-    }
-
 private:
     io::SafetensorsFile file_;
 };

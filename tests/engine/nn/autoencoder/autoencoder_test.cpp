@@ -17,7 +17,7 @@ class AutoencoderGolden : public testing::TestWithParam<const char*> {};
 
 AutoencoderKL load(const test::Golden& golden)
 {
-    AutoencoderKL vae(test::Golden::value(AutoencoderKLConfig::from_json(golden.json("config"))));
+    AutoencoderKL vae(test::value(AutoencoderKLConfig::from_json(golden.json("config"))));
     golden.fill(*vae);
     return vae;
 }
@@ -37,7 +37,7 @@ TEST_P(AutoencoderGolden, AgreesWithDiffusersInBothDirections)
 TEST_P(AutoencoderGolden, WritesTheConfigThatItRead)
 {
     const test::Golden golden(GetParam());
-    const auto config = test::Golden::value(AutoencoderKLConfig::from_json(golden.json("config")));
+    const auto config = test::value(AutoencoderKLConfig::from_json(golden.json("config")));
     EXPECT_EQ(config.factor(), 2);
     const io::Json written = config.to_json();
     for (const auto& [key, value] : *written.if_object())

@@ -19,7 +19,7 @@ TEST(AutoencoderTiny, AgreesWithDiffusersInBothDirections)
 {
     const at::NoGradGuard no_grad;
     const Golden golden("tiny");
-    AutoencoderTiny model(Golden::value(AutoencoderTinyConfig::from_json(golden.json("config"))));
+    AutoencoderTiny model(test::value(AutoencoderTinyConfig::from_json(golden.json("config"))));
     golden.fill(*model);
     test::expect_close(model->encode(golden.data("sample")), golden.data("encoded"), 1e-5);
     test::expect_close(model->decode(golden.data("latents")), golden.data("decoded"), 1e-5);
@@ -41,7 +41,7 @@ TEST(AutoencoderTiny, WritesTheConfigThatItReadAndRefusesOthers)
 {
     const Golden golden("tiny");
     const io::Json given = golden.json("config");
-    const io::Json written = Golden::value(AutoencoderTinyConfig::from_json(given)).to_json();
+    const io::Json written = test::value(AutoencoderTinyConfig::from_json(given)).to_json();
     for (const auto& [key, value] : *written.if_object())
         EXPECT_EQ(given.find(key)->dump(), value.dump()) << key;
     for (const auto& [key, wrong] : std::vector<std::pair<std::string, io::Json>>{

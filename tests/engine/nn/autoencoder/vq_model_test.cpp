@@ -19,7 +19,7 @@ using test::Golden;
 
 VqModel load(const Golden& golden)
 {
-    VqModel model(Golden::value(VqModelConfig::from_json(golden.json("config"))));
+    VqModel model(test::value(VqModelConfig::from_json(golden.json("config"))));
     golden.fill(*model);
     return model;
 }
@@ -54,7 +54,7 @@ TEST(VqModel, WritesTheConfigThatItRead)
 {
     const Golden golden("vq");
     const io::Json given = golden.json("config");
-    const io::Json written = Golden::value(VqModelConfig::from_json(given)).to_json();
+    const io::Json written = test::value(VqModelConfig::from_json(given)).to_json();
     for (const auto& [key, value] : *written.if_object())
         EXPECT_EQ(given.find(key)->dump(), value.dump()) << key;
     io::Json spatial = given;

@@ -33,7 +33,7 @@ class ClipTexts : public testing::TestWithParam<const char*> {};
 TEST_P(ClipTexts, EqualTransformers)
 {
     const Golden golden(GetParam());
-    const auto config = Golden::value(ClipTextConfig::from_json(golden.json("config")));
+    const auto config = test::value(ClipTextConfig::from_json(golden.json("config")));
     ClipText model(config);
     golden.fill(*model);
     EXPECT_EQ(parameters_of(model), golden.parameters());
@@ -94,7 +94,7 @@ TEST(ClipText, ReadsWhatItWroteAndRefusesTheRest)
 {
     const ClipTextConfig config{
         .hidden_size = 32, .num_attention_heads = 4, .hidden_act = TextActivation::Gelu};
-    const auto again = Golden::value(ClipTextConfig::from_json(config.to_json()));
+    const auto again = test::value(ClipTextConfig::from_json(config.to_json()));
     EXPECT_EQ(again.to_json(), config.to_json());
     for (const auto& [key, wrong] :
          std::vector<std::pair<std::string, io::Json>>{{"hidden_act", "relu"},
@@ -112,7 +112,7 @@ TEST(ClipText, ReadsWhatItWroteAndRefusesTheRest)
 TEST(LdmBert, EqualsDiffusers)
 {
     const Golden golden("ldm_bert");
-    LdmBert model(Golden::value(LdmBertConfig::from_json(golden.json("config"))));
+    LdmBert model(test::value(LdmBertConfig::from_json(golden.json("config"))));
     golden.fill(*model);
     EXPECT_EQ(parameters_of(model), golden.parameters());
     const at::NoGradGuard no_grad;
@@ -123,8 +123,7 @@ TEST(LdmBert, EqualsDiffusers)
 TEST(LdmBert, ReadsWhatItWroteAndRefusesTheRest)
 {
     const LdmBertConfig config{.d_model = 24, .encoder_layers = 2};
-    EXPECT_EQ(Golden::value(LdmBertConfig::from_json(config.to_json())).to_json(),
-              config.to_json());
+    EXPECT_EQ(test::value(LdmBertConfig::from_json(config.to_json())).to_json(), config.to_json());
     for (const auto& [key, wrong] : std::vector<std::pair<std::string, io::Json>>{
              {"activation_function", "relu"}, {"d_model", 0}, {"encoder_layers", 5000}}) {
         io::Json json = config.to_json();

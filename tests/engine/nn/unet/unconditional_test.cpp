@@ -25,7 +25,7 @@ TEST_P(Unconditional, AgreesWithDiffusers)
 {
     const at::NoGradGuard no_grad;
     const Golden golden(GetParam());
-    UNet unet(Golden::value(UNet2DConfig::from_json(golden.json("config"))).plan());
+    UNet unet(test::value(UNet2DConfig::from_json(golden.json("config"))).plan());
     golden.fill(*unet);
     std::int64_t parameters = 0;
     for (const auto& parameter : unet->parameters())
@@ -39,7 +39,7 @@ TEST_P(Unconditional, AgreesWithDiffusers)
 TEST_P(Unconditional, WritesTheConfigThatItRead)
 {
     const io::Json given = Golden(GetParam()).json("config");
-    const io::Json written = Golden::value(UNet2DConfig::from_json(given)).to_json();
+    const io::Json written = test::value(UNet2DConfig::from_json(given)).to_json();
     EXPECT_TRUE(
         std::ranges::is_sorted(*written.if_object(), {}, &io::Json::Object::value_type::first));
     for (const auto& [key, value] : *written.if_object()) {

@@ -69,7 +69,7 @@ TEST_P(UNetGolden, AgreesWithDiffusersAlsoForOddSizesAndFaintInputs)
 {
     const torch::NoGradGuard no_grad;
     const test::Golden golden(GetParam());
-    UNet unet(test::Golden::value(UNet2DConditionConfig::from_json(golden.json("config"))).plan());
+    UNet unet(test::value(UNet2DConditionConfig::from_json(golden.json("config"))).plan());
     golden.fill(*unet);
     for (const std::string name : {"even", "odd", "faint"})
         test::expect_close(unet(golden.data(name + "_sample"), golden.data("timestep"),
@@ -81,7 +81,7 @@ TEST_P(UNetGolden, TreatsSamplesIndependently)
 {
     const torch::NoGradGuard no_grad;
     const test::Golden golden(GetParam());
-    UNet unet(test::Golden::value(UNet2DConditionConfig::from_json(golden.json("config"))).plan());
+    UNet unet(test::value(UNet2DConditionConfig::from_json(golden.json("config"))).plan());
     golden.fill(*unet);
     const auto x = golden.data("odd_sample"), t = golden.data("timestep"),
                context = golden.data("odd_context");
@@ -98,9 +98,8 @@ TEST_P(UNetGolden, TreatsSamplesIndependently)
 TEST_P(UNetGolden, WritesTheConfigThatItRead)
 {
     const test::Golden golden(GetParam());
-    const auto config =
-        test::Golden::value(UNet2DConditionConfig::from_json(golden.json("config")));
-    const auto again = test::Golden::value(UNet2DConditionConfig::from_json(config.to_json()));
+    const auto config = test::value(UNet2DConditionConfig::from_json(golden.json("config")));
+    const auto again = test::value(UNet2DConditionConfig::from_json(config.to_json()));
     EXPECT_EQ(config.to_json(), again.to_json());
     const io::Json written = config.to_json();
     for (const auto& [key, value] : *written.if_object())
