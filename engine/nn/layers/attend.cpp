@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Attention by explicit products where that is faster, by torch's fused kernel where the score
-// matrix would be large. The explicit form keeps q, k, v and the probabilities for its backward
-// pass, none of the copies that the products need.
+// matrix would be large. The explicit form keeps q, k, v and, unless they are many, the
+// probabilities for its backward pass, none of the copies that the products need.
 
 #include <cmath>
 
@@ -24,6 +24,10 @@ constexpr std::int64_t kExplicitKeys = 1024;
 // Without a backward pass, from so many scores on, the fused one was two to three times as fast:
 // they no longer fit into a cache.
 constexpr std::int64_t kManyScores = 1 << 21;
+
+/// Of one sample from so many on, the backward pass computes them again: five maps of 8 heads over
+/// 1024 positions, as in Stable Diffusion at 256 x 256, would take 168 MB.
+constexpr std::int64_t kProbabilitiesKept = 1 << 22;
 
 /// [N, T, C]  ->  [N * heads, T, d]; a view for one sample
 at::Tensor fold(const at::Tensor& x, std::int64_t heads)
@@ -69,7 +73,8 @@ struct AttendFunction : torch::autograd::Function<AttendFunction> {
     {
         const at::Tensor probabilities = probabilities_of(q, k, heads);
         context->saved_data["heads"] = heads;
-        context->save_for_backward({q, k, v, probabilities});
+        const bool are_kept = probabilities.numel() < kProbabilitiesKept * q.size(0);
+        context->save_for_backward({q, k, v, are_kept ? probabilities : at::Tensor()});
         return weighted_values(probabilities, v, heads);
     }
 
@@ -77,7 +82,8 @@ struct AttendFunction : torch::autograd::Function<AttendFunction> {
     {
         const auto saved = context->get_saved_variables();
         const std::int64_t heads = context->saved_data["heads"].toInt();
-        const at::Tensor& probabilities = saved[3];
+        const at::Tensor probabilities =
+            saved[3].defined() ? saved[3] : probabilities_of(saved[0], saved[1], heads);
         const at::Tensor grad = fold(grads[0].contiguous(), heads);
         const at::Tensor v_grad = at::bmm(probabilities.transpose(1, 2), grad);
         at::Tensor scores = at::bmm(grad, fold(saved[2], heads).transpose(1, 2));
