@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -24,10 +25,10 @@
 #include "engine/checkpoint/tensors.h"
 #include "engine/checkpoint/weights.h"
 #include "engine/diffusion/schedule.h"
-#include "engine/io/mapped_file.h"
 #include "engine/nn/conditioner/any_config.h"
 #include "engine/nn/conditioner/no_conditioner.h"
 #include "engine/nn/conditioner/text_conditioner.h"
+#include "engine/nn/layers/changes.h"
 
 namespace velamen::checkpoint {
 
@@ -45,7 +46,8 @@ struct Checkpoint::State {
     std::vector<std::string> public_classes;
     at::Tensor public_table; // [rows, D], as loaded; the null row is the last
     bool has_new_classes = false;
-    std::int64_t changes_at_loading = 0; ///< changes() of a text conditioner
+    std::map<Role, std::int64_t> changes; ///< of what can be set aside, as loaded
+    std::set<Role> aside;
 
     /// Null when the conditioner is something else.
     nn::ClassEmbedderImpl* table() const
@@ -63,6 +65,13 @@ struct Checkpoint::State {
         VELAMEN_TRY(check_values(*autoencoder, source.autoencoder->name));
         const torch::nn::Module* const rest = conditioner_weights();
         return rest == nullptr ? Result<>() : check_values(*rest, source.conditioner->name);
+    }
+    /// The module that can be set aside; null without one.
+    torch::nn::Module* encoder(Role role) const
+    {
+        if (role == Role::Autoencoder) return autoencoder.get();
+        nn::TextConditioner* const sentences = role == Role::Conditioner ? text() : nullptr;
+        return sentences == nullptr ? nullptr : &sentences->encoder();
     }
     /// The module whose parameters are the conditioner's; null without one.
     torch::nn::Module* conditioner_weights() const
@@ -125,19 +134,27 @@ std::int64_t Checkpoint::image_size() const
     return latent_size() * state_->autoencoder->sizes().factor;
 }
 
-void Checkpoint::give_back_text_encoder()
+void Checkpoint::set_aside(Role role)
 {
-    nn::TextConditioner* const text = state_->text();
-    // What was or may be written the file does not have.
-    if (text == nullptr || text->changes() != state_->changes_at_loading) return;
-    const StoredTensors& stored = state_->source.conditioner->tensors;
-    for (const auto& item : text->encoder().named_parameters()) {
-        if (item.value().requires_grad()) continue;
-        const StoredTensor* const one = stored.find(item.key());
-        const auto in_file = one == nullptr ? nullptr : stored.own(*one);
-        if (in_file && in_file.get() == item.value().data_ptr())
-            io::forget_pages(in_file.get(), item.value().nbytes());
-    }
+    torch::nn::Module* const module = state_->encoder(role);
+    if (module == nullptr || nn::changes_of(*module) != state_->changes.at(role)) return;
+    const auto parameters = module->parameters();
+    if (std::ranges::any_of(parameters, [](const at::Tensor& p) { return p.requires_grad(); }))
+        return;
+    for (at::Tensor parameter : parameters)
+        parameter.set_data(at::empty({0}, parameter.options()));
+    state_->aside.insert(role);
+}
+
+Result<> Checkpoint::bring_back(Role role)
+{
+    return guarded("loading " + state_->folder.string(), [&]() -> Result<> {
+        if (!state_->aside.contains(role)) return {};
+        const Component& component = *state_->source.of(role);
+        VELAMEN_TRY(fill_again(*state_->encoder(role), component.tensors, component.name));
+        state_->aside.erase(role);
+        return {};
+    });
 }
 
 const PromptTokenizer* Checkpoint::tokenizer() const
@@ -271,8 +288,9 @@ Result<std::unique_ptr<Checkpoint>> Checkpoint::load(const fs::path& folder,
                                                    .public_classes = names,
                                                    .public_table = {}});
         if (!options.are_values_known) VELAMEN_TRY(state->check());
-        if (nn::TextConditioner* const text = state->text())
-            state->changes_at_loading = text->changes();
+        for (const Role role : kRoles)
+            if (const auto* module = state->encoder(role))
+                state->changes[role] = nn::changes_of(*module);
         if (const auto* table = state->table())
             state->public_table = table->parameters().front().detach().clone();
         return std::unique_ptr<Checkpoint>(new Checkpoint(std::move(state)));

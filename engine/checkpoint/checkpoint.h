@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/checkpoint/role.h"
 #include "engine/core/result.h"
 #include "engine/io/json.h"
 
@@ -157,10 +158,13 @@ public:
     /// Names of the public classes, also after set_classes() has given the card others.
     const std::vector<std::string>& public_classes() const;
 
-    /// Gives the memory of a text encoder back to the file in which its weights lie, for when its
-    /// prompts are encoded; of those that are trained or were changed nothing. Weights that are
-    /// looked at again are read again.
-    void give_back_text_encoder();
+    /// Takes the weights of the autoencoder, or of a text encoder, out of memory for as long as
+    /// nobody looks at them: prompts that are encoded stay so, and anything else that uses them
+    /// before bring_back() throws LibTorch's exception. Of other components, and of one that is
+    /// trained or was changed, nothing is taken.
+    void set_aside(Role role);
+    /// Reads again what set_aside() took. Errors as load().
+    Result<> bring_back(Role role);
 
     /// Of images from now on. InvalidArgument when it is no multiple of the autoencoder's factor.
     Result<> set_image_size(std::int64_t pixels);

@@ -5,7 +5,6 @@
 
 #pragma once
 
-#include <array>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -13,15 +12,12 @@
 #include <vector>
 
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/checkpoint/role.h"
 #include "engine/checkpoint/stored.h"
 #include "engine/core/result.h"
 #include "engine/io/json.h"
 
 namespace velamen::checkpoint {
-
-/// The rôles of components; each has its folders in diffusers' layout.
-enum class Role { UNet, Autoencoder, Conditioner };
-inline constexpr std::array kRoles{Role::UNet, Role::Autoencoder, Role::Conditioner};
 
 struct Component {
     std::string

@@ -108,10 +108,22 @@ Result<> fill(torch::nn::Module& module, const StoredTensors& tensors, const std
                      if (const at::Tensor own = in_place(tensors, stored); own.defined())
                          parameter.set_data(own);
                      else
-                         parameter.copy_(tensor::borrowed(stored.dtype, stored.shape,
-                                                          tensors.bytes(stored, buffer)));
+                         parameter.set_data(tensor::borrowed(stored.dtype, stored.shape,
+                                                             tensors.bytes(stored, buffer))
+                                                .to(at::kFloat, false, /*copy=*/true));
                  })
         .result(component);
+}
+
+Result<> fill_again(torch::nn::Module& module, const StoredTensors& tensors,
+                    const std::string& component)
+{
+    for (const auto& item : module.named_parameters())
+        if (const StoredTensor* stored = tensors.find(item.key())) {
+            at::Tensor parameter = item.value();
+            parameter.set_data(at::empty(stored->shape, parameter.options()));
+        }
+    return fill(module, tensors, component);
 }
 
 Result<> check_values(const torch::nn::Module& module, const std::string& component)

@@ -22,6 +22,9 @@ namespace velamen::checkpoint {
 /// floating point: counts and the first five names.
 Result<> fill(torch::nn::Module& module, const StoredTensors& tensors,
               const std::string& component);
+/// As fill(), of parameters that were emptied.
+Result<> fill_again(torch::nn::Module& module, const StoredTensors& tensors,
+                    const std::string& component);
 /// Corrupt when a parameter holds a value that is not finite. Reads all of them.
 Result<> check_values(const torch::nn::Module& module, const std::string& component);
 /// As fill() by names and shapes alone; no tensor is read.

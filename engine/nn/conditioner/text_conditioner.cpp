@@ -11,6 +11,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include "engine/core/assert.h"
+#include "engine/nn/layers/changes.h"
 
 namespace velamen::nn {
 
@@ -33,18 +34,10 @@ bool TextConditioner::is_trained() const
                                [](const at::Tensor& p) { return p.requires_grad(); });
 }
 
-std::int64_t TextConditioner::changes() const
-{
-    std::int64_t sum = 0;
-    for (const at::Tensor& parameter : encoder_->parameters())
-        sum += static_cast<std::int64_t>(parameter._version());
-    return sum;
-}
-
 at::Tensor TextConditioner::forward(const at::Tensor& ids)
 {
     if (is_trained()) return encoder_->encode(prompts_.index_select(0, ids));
-    if (!encoded_.defined() || changes_encoded_ != changes()) {
+    if (!encoded_.defined() || changes_encoded_ != changes_of(*encoder_)) {
         // An inference tensor could not be used by a training step later.
         const c10::InferenceMode ordinary(false);
         const at::NoGradGuard no_grad;
@@ -52,7 +45,7 @@ at::Tensor TextConditioner::forward(const at::Tensor& ids)
         for (std::int64_t row = 0; row < prompts_.size(0); ++row)
             parts.push_back(encoder_->encode(prompts_.narrow(0, row, 1)));
         encoded_ = at::cat(parts);
-        changes_encoded_ = changes();
+        changes_encoded_ = changes_of(*encoder_);
     }
     return encoded_.index_select(0, ids);
 }

@@ -24,8 +24,6 @@ public:
     std::int64_t tokens() const override { return prompts_.size(1); }
     std::int64_t dim() const override { return encoder_->dim(); }
 
-    /// Grows with every change of a parameter of the encoder in place.
-    std::int64_t changes() const;
     TextEncoder& encoder() noexcept { return *encoder_; }
     const at::Tensor& prompts() const noexcept { return prompts_; }
     void set_prompts(at::Tensor prompts);
@@ -36,7 +34,7 @@ private:
     std::shared_ptr<TextEncoder> encoder_;
     at::Tensor prompts_;               // int64 [rows, L]
     at::Tensor encoded_;               // [rows, L, D]; undefined until it is needed
-    std::int64_t changes_encoded_ = 0; ///< changes() then
+    std::int64_t changes_encoded_ = 0; ///< changes_of() the encoder then
 };
 
 } // namespace velamen::nn

@@ -24,35 +24,24 @@ namespace {
 
 constexpr int kPreviewSteps = 10;
 constexpr std::size_t kMostClasses = 12;
+/// Of the images that are drawn at a time.
+constexpr std::int64_t kPixels = 512 * 512;
 
-/// The tensors of `own` in the memory of those of `with`, but for what is called as one of
-/// `changed` when `prefix` stands before it.
-void share(torch::nn::Module& own, torch::nn::Module& with, std::string_view prefix,
-           const std::set<std::string>& changed)
+/// The UNet's weights but `changed` in the memory of the other's.
+void share_frozen(nn::UNetImpl& own, nn::UNetImpl& with, const std::vector<std::string>& changed)
 {
+    const std::set<std::string> names(changed.begin(), changed.end());
     const auto theirs = with.named_parameters();
     for (auto& item : own.named_parameters())
-        if (!changed.contains(std::string(prefix) + item.key()))
+        if (!names.contains(std::string(checkpoint::kUNetPrefix) + item.key()))
             item.value().set_data(theirs[item.key()].detach());
-}
-
-void share_frozen(checkpoint::Checkpoint& own, checkpoint::Checkpoint& with,
-                  const std::vector<std::string>& names)
-{
-    const std::set<std::string> changed(names.begin(), names.end());
-    share(own.unet(), with.unet(), checkpoint::kUNetPrefix, changed);
-    const auto is_conditioner = [&](const std::string& name) {
-        return name.starts_with(own.conditioner_name() + "/");
-    };
-    if (own.is_text_conditional() && std::ranges::none_of(names, is_conditioner))
-        share(own.conditioner(), with.conditioner(), {}, {});
 }
 
 } // namespace
 
-Preview::Preview(std::unique_ptr<checkpoint::Checkpoint> checkpoint, nn::Autoencoder& autoencoder,
-                 generate::LatentScale scale)
-    : checkpoint_(std::move(checkpoint)), autoencoder_(autoencoder), scale_(std::move(scale))
+Preview::Preview(std::unique_ptr<checkpoint::Checkpoint> checkpoint, generate::LatentScale scale,
+                 PrivateModel& model)
+    : checkpoint_(std::move(checkpoint)), scale_(std::move(scale)), model_(model)
 {
 }
 
@@ -62,10 +51,16 @@ Result<std::unique_ptr<Preview>> Preview::create(const TrainingPlan& plan, Priva
                    checkpoint::Checkpoint::load(plan.checkpoint, {.are_values_known = true}));
     VELAMEN_TRY(prepare(*own, plan));
     VELAMEN_ASSIGN(const auto names, changed_tensors(*own, plan));
-    share_frozen(*own, model.checkpoint(), names);
+    share_frozen(own->unet(), model.checkpoint().unet(), names);
+    own->set_aside(checkpoint::Role::Autoencoder);
     VELAMEN_ASSIGN(auto scale, generate::LatentScale::of(*own));
-    std::unique_ptr<Preview> preview(
-        new Preview(std::move(own), model.checkpoint().autoencoder(), std::move(scale)));
+    std::unique_ptr<Preview> preview(new Preview(std::move(own), std::move(scale), model));
+    auto& mine = *preview->checkpoint_;
+    preview->owns_conditioner_ =
+        !mine.is_text_conditional() || std::ranges::any_of(names, [&](const std::string& name) {
+            return name.starts_with(mine.conditioner_name() + "/");
+        });
+    if (!preview->owns_conditioner_) mine.set_aside(checkpoint::Role::Conditioner);
     VELAMEN_ASSIGN(const auto selection, checkpoint::Selection::parse(plan.selection));
     if (selection.is_lora())
         preview->merged_.emplace(*preview->checkpoint_, names, selection.scale());
@@ -109,17 +104,20 @@ Result<SampleRow> Preview::draw(std::int64_t step, std::stop_token stop)
     request.seed = static_cast<std::uint64_t>(seed_);
     request.guidance = guidance_;
     request.steps = kPreviewSteps;
-    request.batch = static_cast<int>(request.classes.size());
-    VELAMEN_TRY(generate::render({.unet = checkpoint_->unet(),
-                                  .autoencoder = autoencoder_,
-                                  .conditioner = checkpoint_->conditioner(),
-                                  .schedule = checkpoint_->schedule(),
-                                  .scale = scale_},
-                                 request, std::move(stop),
-                                 [&](const generate::GeneratedImage& made) {
-                                     row.images[static_cast<std::size_t>(made.index)] = made.image;
-                                 },
-                                 {}));
+    const std::int64_t side = checkpoint_->image_size();
+    request.batch = static_cast<int>(std::max<std::int64_t>(kPixels / (side * side), 1));
+    auto& borrowed = model_.checkpoint();
+    VELAMEN_TRY(generate::render(
+        {.unet = checkpoint_->unet(),
+         .autoencoder = borrowed.autoencoder(),
+         .conditioner = owns_conditioner_ ? checkpoint_->conditioner() : borrowed.conditioner(),
+         .schedule = checkpoint_->schedule(),
+         .scale = scale_},
+        request, std::move(stop),
+        [&](const generate::GeneratedImage& made) {
+            row.images[static_cast<std::size_t>(made.index)] = made.image;
+        },
+        {}));
     return row;
 }
 

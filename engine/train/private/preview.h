@@ -26,7 +26,7 @@ class Preview {
 public:
     /// `model`: of the same plan, outlives the preview. Its autoencoder, and the UNet's weights and
     /// a text encoder that the run does not change, are borrowed: a second copy of a large model
-    /// would be most of the run's memory.
+    /// would be most of the run's memory. The autoencoder may be set aside between two draws.
     static Result<std::unique_ptr<Preview>> create(const TrainingPlan& plan, PrivateModel& model);
 
     /// Takes over the averaged weights (by name), to be called before each use: those of the UNet
@@ -38,12 +38,13 @@ public:
     checkpoint::Checkpoint& checkpoint() noexcept { return *checkpoint_; }
 
 private:
-    Preview(std::unique_ptr<checkpoint::Checkpoint> checkpoint, nn::Autoencoder& autoencoder,
-            generate::LatentScale scale);
+    Preview(std::unique_ptr<checkpoint::Checkpoint> checkpoint, generate::LatentScale scale,
+            PrivateModel& model);
     std::unique_ptr<checkpoint::Checkpoint> checkpoint_;
     std::optional<checkpoint::MergedWeights> merged_; // under "lora"
-    nn::Autoencoder& autoencoder_;
     generate::LatentScale scale_;
+    PrivateModel& model_;
+    bool owns_conditioner_ = true;
     std::int64_t seed_ = 0;
     double guidance_ = 0.0;
 };

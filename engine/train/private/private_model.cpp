@@ -182,11 +182,6 @@ bool has_bf16_units()
 
 dpsgd::FrozenWatch PrivateModel::watch_unet() const { return {checkpoint_->unet(), trained_}; }
 
-dpsgd::FrozenWatch PrivateModel::watch_autoencoder() const
-{
-    return {checkpoint_->autoencoder(), trained_};
-}
-
 dpsgd::FrozenWatch PrivateModel::watch_conditioner() const
 {
     return {checkpoint_->conditioner(), trained_};

@@ -66,7 +66,6 @@ public:
 
     /// Watches everything that must not move.
     dpsgd::FrozenWatch watch_unet() const;
-    dpsgd::FrozenWatch watch_autoencoder() const;
     dpsgd::FrozenWatch watch_conditioner() const;
 
 private:

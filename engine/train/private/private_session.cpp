@@ -128,8 +128,8 @@ private:
     std::optional<data::PoissonSampler> sampler_;
     std::optional<core::StreamKey> sampling_key_, noise_key_, augmentation_key_;
     std::optional<DrawSum> draw_sum_;
-    std::optional<PublicBatch> public_batch_; // none: the plan has none
-    std::optional<dpsgd::FrozenWatch> frozen_unet_, frozen_vae_, frozen_table_;
+    std::optional<PublicBatch> public_batch_;                      // none: the plan has none
+    std::optional<dpsgd::FrozenWatch> frozen_unet_, frozen_table_; // the autoencoder is aside
 
     std::int64_t rows_done_ = 0; ///< expected rows, public
     std::int64_t first_step_ = 0;
@@ -147,6 +147,7 @@ Result<> PrivateSession::prepare()
              std::to_string(dead.size()) + " selected tensors, such as " + dead.front()
                  + ", have a gradient of zero by construction: they receive noise alone");
     VELAMEN_ASSIGN(preview_, Preview::create(plan_, *model_));
+    model_->checkpoint().set_aside(checkpoint::Role::Conditioner); // its prompts are encoded
     VELAMEN_ASSIGN(auto store, privacy::LedgerStore::open(ledgers_));
     VELAMEN_ASSIGN(
         dataset_,
@@ -154,7 +155,6 @@ Result<> PrivateSession::prepare()
             plan_, store, model_->checkpoint(), stop_,
             [this](std::int64_t done, std::int64_t total) { tell(Phase::Scanning, done, total); },
             [this](std::int64_t done, std::int64_t total) { tell(Phase::Encoding, done, total); }));
-    model_->checkpoint().give_back_text_encoder();
     VELAMEN_TRY(open_ledger(store));
 
     // Keys live in memory only: a resumed run draws fresh ones. A test's are the same again, and
@@ -267,9 +267,7 @@ Result<> PrivateSession::take_step(double epsilon_after_it)
 {
     if (optimiser_->steps_done() == first_step_) {
         frozen_unet_.emplace(model_->watch_unet());
-        frozen_vae_.emplace(model_->watch_autoencoder());
         frozen_table_.emplace(model_->watch_conditioner());
-        model_->checkpoint().give_back_text_encoder(); // the watch has read it
     }
     // Drawn before the data are looked at: how long it takes says nothing about them.
     std::optional<privacy::GridNoise> grid_noise;
@@ -332,12 +330,9 @@ Result<> PrivateSession::check_first_step(const dpsgd::StepReport& report)
     VELAMEN_TRY(dpsgd::check_moved(report, model_->trained()));
     give_back_free_memory(); // that of the sums, before everything frozen is read once more
     VELAMEN_TRY(frozen_unet_->check());
-    VELAMEN_TRY(frozen_vae_->check());
     VELAMEN_TRY(frozen_table_->check());
     frozen_unet_.reset();
-    frozen_vae_.reset();
     frozen_table_.reset();
-    model_->checkpoint().give_back_text_encoder();
     const std::string count = std::to_string(model_->trained().size());
     tell(Phase::Training, optimiser_->steps_done(), plan_.privacy.steps,
          count + " of " + count + " selected tensors move, no other does");
@@ -348,7 +343,13 @@ Result<> PrivateSession::preview()
 {
     tell(Phase::Sampling, 0, 0);
     preview_->set_weights(optimiser_->averaged());
+    // A step needs no autoencoder, and drawing not what a step took.
+    auto& checkpoint = model_->checkpoint();
+    VELAMEN_TRY(checkpoint.bring_back(checkpoint::Role::Autoencoder));
+    give_back_free_memory();
     auto row = preview_->draw(optimiser_->steps_done(), stop_);
+    checkpoint.set_aside(checkpoint::Role::Autoencoder);
+    give_back_free_memory();
     if (!row) {
         if (row.error().code != ErrorCode::Cancelled) return fail(row.error());
         return {}; // a preview is never worth a run: the loop sees the stop itself

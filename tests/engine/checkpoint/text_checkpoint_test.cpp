@@ -9,10 +9,12 @@
 #include <torch/types.h>
 
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/checkpoint/convert.h"
 #include "engine/checkpoint/prompts.h"
 #include "engine/checkpoint/tensors.h"
 #include "engine/core/file.h"
 #include "engine/io/safetensors.h"
+#include "engine/nn/autoencoder/autoencoder.h"
 #include "engine/nn/conditioner/text_conditioner.h"
 #include "engine/nn/unet/model.h"
 #include "engine/tensor/convert.h"
@@ -90,27 +92,64 @@ TEST_F(TextCheckpoint, EncodesAnewWhenTheEncoderChanged)
     EXPECT_FALSE(torch::equal(loaded->conditioner().forward(torch::tensor({0})), before));
 }
 
-TEST_F(TextCheckpoint, GivesBackAnEncodersMemoryAndLosesNothing)
+TEST_F(TextCheckpoint, SetsATextEncoderAsideAndLosesNothing)
 {
     const at::NoGradGuard no_grad;
     auto loaded = value(Checkpoint::load(folder_));
+    ASSERT_TRUE(loaded->set_classes({"cat", "dog"}, 1));
     nn::TextEncoder& encoder = dynamic_cast<nn::TextConditioner&>(loaded->conditioner()).encoder();
     const std::vector<std::string> prompts{"a photo of dog"};
     const auto ids = value(loaded->tokenizer()->ids(prompts, 77));
     const auto words = encoder.named_parameters()["embeddings.token_embedding.weight"];
-    const auto resident = [&] { return resident_pages(words.const_data_ptr(), words.nbytes()); };
+    const void* const place = words.const_data_ptr();
+    const std::size_t size = words.nbytes();
     const auto before = encoder.encode(ids);
-    EXPECT_GT(resident(), 10U);
-    loaded->give_back_text_encoder();
-    EXPECT_EQ(resident(), 0U);
+    const auto sentence = loaded->conditioner().forward(torch::tensor({1}));
+    EXPECT_GT(resident_pages(place, size), 10U);
+    loaded->set_aside(Role::Conditioner);
+    EXPECT_EQ(resident_pages(place, size), 0U);
+    EXPECT_TRUE(torch::equal(loaded->conditioner().forward(torch::tensor({1})), sentence));
+    EXPECT_ANY_THROW(encoder.encode(ids));
+    ASSERT_TRUE(loaded->bring_back(Role::Conditioner));
     EXPECT_TRUE(torch::equal(encoder.encode(ids), before));
 
     for (at::Tensor& parameter : encoder.parameters())
         parameter.add_(1.0); // as an optimiser does
     const auto changed = encoder.encode(ids);
     EXPECT_FALSE(torch::equal(changed, before));
-    loaded->give_back_text_encoder();
+    loaded->set_aside(Role::Conditioner);
     EXPECT_TRUE(torch::equal(encoder.encode(ids), changed));
+}
+
+TEST_F(TextCheckpoint, SetsAnAutoencoderAsideAndLosesNothing)
+{
+    const at::NoGradGuard no_grad;
+    auto loaded = value(Checkpoint::load(folder_));
+    nn::Autoencoder& autoencoder = loaded->autoencoder();
+    const auto image = torch::rand({1, 1, 32, 32}) * 2 - 1;
+    const auto before = autoencoder.encode(image).mean;
+    loaded->set_aside(Role::Autoencoder);
+    for (const at::Tensor& parameter : autoencoder.parameters())
+        EXPECT_EQ(parameter.nbytes(), 0U);
+    EXPECT_ANY_THROW(autoencoder.encode(image));
+    ASSERT_TRUE(loaded->bring_back(Role::Autoencoder));
+    EXPECT_TRUE(torch::equal(autoencoder.encode(image).mean, before));
+    loaded->set_aside(Role::UNet); // nothing to set aside
+    for (const at::Tensor& parameter : loaded->unet().parameters())
+        EXPECT_GT(parameter.nbytes(), 0U);
+}
+
+TEST_F(TextCheckpoint, BringsHalfPrecisionBack)
+{
+    const at::NoGradGuard no_grad;
+    const fs::path half = temp_.path() / "half";
+    value(convert({.from = folder_, .to = half, .dtype = DType::F16, .options = {}}));
+    auto loaded = value(Checkpoint::load(half));
+    const auto image = torch::rand({1, 1, 32, 32}) * 2 - 1;
+    const auto before = loaded->autoencoder().encode(image).mean;
+    loaded->set_aside(Role::Autoencoder);
+    ASSERT_TRUE(loaded->bring_back(Role::Autoencoder));
+    EXPECT_TRUE(torch::equal(loaded->autoencoder().encode(image).mean, before));
 }
 
 TEST_F(TextCheckpoint, PassesGradientsToATrainedEncoder)
