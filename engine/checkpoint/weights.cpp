@@ -102,17 +102,18 @@ Result<> fill(torch::nn::Module& module, const StoredTensors& tensors, const std
 {
     const at::NoGradGuard no_grad;
     std::vector<std::byte> buffer;
-    return match(module, tensors,
-                 [&](const std::string&, at::Tensor parameter, const StoredTensor& stored,
-                     Complaints&) {
-                     if (const at::Tensor own = in_place(tensors, stored); own.defined())
-                         parameter.set_data(own);
-                     else
-                         parameter.set_data(tensor::borrowed(stored.dtype, stored.shape,
-                                                             tensors.bytes(stored, buffer))
-                                                .to(at::kFloat, false, /*copy=*/true));
-                 })
-        .result(component);
+    const auto take = [&](const std::string&, at::Tensor parameter, const StoredTensor& stored,
+                          Complaints&) {
+        if (const at::Tensor own = in_place(tensors, stored); own.defined()) {
+            parameter.set_data(own);
+            return;
+        }
+        const auto bytes = tensors.bytes(stored, buffer);
+        parameter.set_data(tensor::borrowed(stored.dtype, stored.shape, bytes)
+                               .to(at::kFloat, /*non_blocking=*/false, /*copy=*/true));
+        tensors.file()->give_back(bytes); // or a large file would lie in memory beside its copy
+    };
+    return match(module, tensors, take).result(component);
 }
 
 Result<> fill_again(torch::nn::Module& module, const StoredTensors& tensors,
