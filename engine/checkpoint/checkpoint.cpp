@@ -36,6 +36,7 @@ namespace fs = std::filesystem;
 
 struct Checkpoint::State {
     fs::path folder;
+    OpenOptions options;
     Card card;
     Opened source; // stays open: saving copies frozen tensors from here
     nn::UNet unet{nullptr};
@@ -240,7 +241,8 @@ Result<at::Tensor> prompts_of(const Card& card, const std::vector<std::string>& 
 }
 
 Result<std::shared_ptr<nn::Conditioner>> load_conditioner(const Opened& opened,
-                                                          std::optional<PromptTokenizer>& tokenizer)
+                                                          std::optional<PromptTokenizer>& tokenizer,
+                                                          const Wanted& wanted)
 {
     using Out = std::shared_ptr<nn::Conditioner>;
     if (!opened.conditioner)
@@ -255,7 +257,7 @@ Result<std::shared_ptr<nn::Conditioner>> load_conditioner(const Opened& opened,
     }
     VELAMEN_ASSIGN(PromptTokenizer words,
                    PromptTokenizer::open(opened.tokenizer, config.is_bert()));
-    VELAMEN_ASSIGN(auto encoder, load_text_encoder(component));
+    VELAMEN_ASSIGN(auto encoder, load_text_encoder(component, wanted));
     VELAMEN_ASSIGN(const at::Tensor prompts,
                    prompts_of(opened.card, opened.card.classes, words, *encoder));
     tokenizer = std::move(words);
@@ -264,36 +266,67 @@ Result<std::shared_ptr<nn::Conditioner>> load_conditioner(const Opened& opened,
 
 } // namespace
 
+Result<std::unique_ptr<Checkpoint::State>>
+Checkpoint::load_wanted(const fs::path& folder, const OpenOptions& options, const Wanted& wanted)
+{
+    VELAMEN_ASSIGN(Opened opened, open_usable(folder, options));
+    VELAMEN_ASSIGN(diffusion::Schedule schedule, diffusion::Schedule::from_json(opened.scheduler));
+    std::optional<PromptTokenizer> tokenizer;
+    VELAMEN_ASSIGN(nn::UNet unet, load_unet(*opened.unet, wanted));
+    VELAMEN_ASSIGN(auto autoencoder, load_autoencoder(*opened.autoencoder, wanted));
+    VELAMEN_ASSIGN(auto conditioner, load_conditioner(opened, tokenizer, wanted));
+    complete_latent_scale(opened.card, autoencoder->sizes());
+    const std::vector<std::string> names = opened.card.classes;
+    auto state = std::make_unique<State>(State{.folder = folder,
+                                               .options = options,
+                                               .card = opened.card,
+                                               .source = std::move(opened),
+                                               .unet = std::move(unet),
+                                               .autoencoder = std::move(autoencoder),
+                                               .conditioner = std::move(conditioner),
+                                               .tokenizer = std::move(tokenizer),
+                                               .schedule = std::move(schedule),
+                                               .public_classes = names,
+                                               .public_table = {}});
+    for (const Role role : kRoles)
+        if (const auto* module = state->encoder(role))
+            state->changes[role] = nn::changes_of(*module);
+    if (const auto* table = state->table())
+        state->public_table = table->parameters().front().detach().clone();
+    return state;
+}
+
 Result<std::unique_ptr<Checkpoint>> Checkpoint::load(const fs::path& folder,
                                                      const OpenOptions& options)
 {
     return guarded("loading " + folder.string(), [&]() -> Result<std::unique_ptr<Checkpoint>> {
-        VELAMEN_ASSIGN(Opened opened, open_usable(folder, options));
-        VELAMEN_ASSIGN(diffusion::Schedule schedule,
-                       diffusion::Schedule::from_json(opened.scheduler));
-        std::optional<PromptTokenizer> tokenizer;
-        VELAMEN_ASSIGN(nn::UNet unet, load_unet(*opened.unet));
-        VELAMEN_ASSIGN(auto autoencoder, load_autoencoder(*opened.autoencoder));
-        VELAMEN_ASSIGN(auto conditioner, load_conditioner(opened, tokenizer));
-        complete_latent_scale(opened.card, autoencoder->sizes());
-        const std::vector<std::string> names = opened.card.classes;
-        auto state = std::make_unique<State>(State{.folder = folder,
-                                                   .card = opened.card,
-                                                   .source = std::move(opened),
-                                                   .unet = std::move(unet),
-                                                   .autoencoder = std::move(autoencoder),
-                                                   .conditioner = std::move(conditioner),
-                                                   .tokenizer = std::move(tokenizer),
-                                                   .schedule = std::move(schedule),
-                                                   .public_classes = names,
-                                                   .public_table = {}});
-        if (!options.are_values_known) VELAMEN_TRY(state->check());
-        for (const Role role : kRoles)
-            if (const auto* module = state->encoder(role))
-                state->changes[role] = nn::changes_of(*module);
-        if (const auto* table = state->table())
-            state->public_table = table->parameters().front().detach().clone();
+        VELAMEN_ASSIGN(auto state, load_wanted(folder, options, {}));
+        VELAMEN_TRY(state->check());
         return std::unique_ptr<Checkpoint>(new Checkpoint(std::move(state)));
+    });
+}
+
+Result<std::unique_ptr<Checkpoint>> Checkpoint::load_second(const std::vector<std::string>& changed)
+{
+    const fs::path& folder = state_->folder;
+    return guarded("loading " + folder.string(), [&]() -> Result<std::unique_ptr<Checkpoint>> {
+        const std::set<std::string> own(changed.begin(), changed.end());
+        const bool has_own_conditioner = std::ranges::any_of(own, [&](const std::string& name) {
+            return name.starts_with(conditioner_name() + "/");
+        });
+        VELAMEN_ASSIGN(
+            auto state, load_wanted(folder, state_->options, [&](const std::string& name) {
+                return own.contains(name)
+                    || (has_own_conditioner && name.starts_with(conditioner_name() + "/"));
+            }));
+        const auto shared = state_->unet->named_parameters();
+        for (auto& item : state->unet->named_parameters())
+            if (!own.contains(std::string(kUNetPrefix) + item.key()))
+                item.value().set_data(shared[item.key()].detach());
+        std::unique_ptr<Checkpoint> second(new Checkpoint(std::move(state)));
+        second->set_aside(Role::Autoencoder);
+        if (!has_own_conditioner) second->set_aside(Role::Conditioner);
+        return second;
     });
 }
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -61,7 +62,6 @@ struct OpenOptions {
     std::vector<double> betas;         ///< first and last of the noise schedule; empty: as known
     std::string prediction;            ///< "eps", "v", "sample" or empty: as known
     std::int64_t text_heads = 0;       ///< of the text encoder; 0: as known
-    bool are_values_known = false;     ///< finite, by an earlier load(): none of them is read now
     std::filesystem::path autoencoder; ///< a checkpoint to take it from in place of its own
 };
 
@@ -134,6 +134,11 @@ class Checkpoint {
 public:
     static Result<std::unique_ptr<Checkpoint>> load(const std::filesystem::path& checkpoint,
                                                     const OpenOptions& options = {});
+    /// A second one of the same files. The tensors `changed` (named as by select_tensors()) are its
+    /// own, as the files have them; those of the UNet beside them lie in this one's memory. Its
+    /// autoencoder is set aside, and its text encoder unless tensors of it are among `changed`:
+    /// this one has them. Errors as load().
+    Result<std::unique_ptr<Checkpoint>> load_second(const std::vector<std::string>& changed);
     ~Checkpoint();
 
     nn::UNetImpl& unet();
@@ -195,6 +200,9 @@ public:
 private:
     struct State;
     explicit Checkpoint(std::unique_ptr<State> state);
+    static Result<std::unique_ptr<State>>
+    load_wanted(const std::filesystem::path& folder, const OpenOptions& options,
+                const std::function<bool(const std::string&)>& wanted);
     std::unique_ptr<State> state_;
 };
 

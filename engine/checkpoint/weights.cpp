@@ -87,9 +87,9 @@ at::Tensor in_place(const StoredTensors& tensors, const StoredTensor& stored)
     return at::from_blob(own.get(), stored.shape, drop, at::kFloat);
 }
 
-Result<> finish(torch::nn::Module& module, const Component& component)
+Result<> finish(torch::nn::Module& module, const Component& component, const Wanted& wanted = {})
 {
-    VELAMEN_TRY(fill(module, component.tensors, component.name));
+    VELAMEN_TRY(fill(module, component.tensors, component.name, wanted));
     module.eval();
     for (at::Tensor& parameter : module.parameters())
         parameter.set_requires_grad(false);
@@ -98,12 +98,14 @@ Result<> finish(torch::nn::Module& module, const Component& component)
 
 } // namespace
 
-Result<> fill(torch::nn::Module& module, const StoredTensors& tensors, const std::string& component)
+Result<> fill(torch::nn::Module& module, const StoredTensors& tensors, const std::string& component,
+              const Wanted& wanted)
 {
     const at::NoGradGuard no_grad;
     std::vector<std::byte> buffer;
-    const auto take = [&](const std::string&, at::Tensor parameter, const StoredTensor& stored,
+    const auto take = [&](const std::string& key, at::Tensor parameter, const StoredTensor& stored,
                           Complaints&) {
+        if (wanted && !wanted(component + "/" + key)) return;
         if (const at::Tensor own = in_place(tensors, stored); own.defined()) {
             parameter.set_data(own);
             return;
@@ -160,17 +162,18 @@ Result<std::shared_ptr<torch::nn::Module>> make_module(const Component& componen
     return config.make_table();
 }
 
-Result<nn::UNet> load_unet(const Component& component)
+Result<nn::UNet> load_unet(const Component& component, const Wanted& wanted)
 {
     VELAMEN_ASSIGN(const auto module, make_module(component, Role::UNet));
-    VELAMEN_TRY(finish(*module, component));
+    VELAMEN_TRY(finish(*module, component, wanted));
     return nn::UNet(std::dynamic_pointer_cast<nn::UNetImpl>(module));
 }
 
-Result<std::shared_ptr<nn::Autoencoder>> load_autoencoder(const Component& component)
+Result<std::shared_ptr<nn::Autoencoder>> load_autoencoder(const Component& component,
+                                                          const Wanted& wanted)
 {
     VELAMEN_ASSIGN(const auto module, make_module(component, Role::Autoencoder));
-    VELAMEN_TRY(finish(*module, component));
+    VELAMEN_TRY(finish(*module, component, wanted));
     return std::dynamic_pointer_cast<nn::Autoencoder>(module);
 }
 
@@ -186,7 +189,8 @@ Result<nn::ClassEmbedder> load_class_embedder(const Component& component)
     return nn::ClassEmbedder(std::move(table));
 }
 
-Result<std::shared_ptr<nn::TextEncoder>> load_text_encoder(const Component& component)
+Result<std::shared_ptr<nn::TextEncoder>> load_text_encoder(const Component& component,
+                                                           const Wanted& wanted)
 {
     VELAMEN_ASSIGN(const auto module, make_module(component, Role::Conditioner));
     auto encoder = std::dynamic_pointer_cast<nn::TextEncoder>(module);
@@ -194,7 +198,7 @@ Result<std::shared_ptr<nn::TextEncoder>> load_text_encoder(const Component& comp
         return fail(ErrorCode::Unsupported,
                     "the conditioner is a " + component.kind + ", not a text encoder",
                     "choose a text-conditional checkpoint");
-    VELAMEN_TRY(finish(*encoder, component));
+    VELAMEN_TRY(finish(*encoder, component, wanted));
     return encoder;
 }
 

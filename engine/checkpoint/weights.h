@@ -5,7 +5,9 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "engine/checkpoint/opened.h"
 #include "engine/core/dtype.h"
@@ -17,11 +19,15 @@
 
 namespace velamen::checkpoint {
 
-/// Every tensor becomes the parameter of that name, as fp32: fp32 ones stay in the file until they
-/// are looked at, others are copied. Corrupt when tensors are missing, extra, misshapen or not
-/// floating point: counts and the first five names.
-Result<> fill(torch::nn::Module& module, const StoredTensors& tensors,
-              const std::string& component);
+/// Whether the tensor "<component>/<key>" is read.
+using Wanted = std::function<bool(const std::string& name)>;
+
+/// Every wanted tensor becomes the parameter of that name, as fp32: fp32 ones stay in the file
+/// until they are looked at, others are copied; parameters that are not wanted stay as they are.
+/// Corrupt when tensors are missing, extra, misshapen or not floating point: counts and the first
+/// five names.
+Result<> fill(torch::nn::Module& module, const StoredTensors& tensors, const std::string& component,
+              const Wanted& wanted = {});
 /// As fill(), of parameters that were emptied.
 Result<> fill_again(torch::nn::Module& module, const StoredTensors& tensors,
                     const std::string& component);
@@ -35,10 +41,12 @@ Result<> check_names(const torch::nn::Module& module, const StoredTensors& tenso
 Result<std::shared_ptr<torch::nn::Module>> make_module(const Component& component, Role role);
 
 /// In evaluation mode, no parameter requires grad. Values are not looked at: check_values().
-Result<nn::UNet> load_unet(const Component& component);
-Result<std::shared_ptr<nn::Autoencoder>> load_autoencoder(const Component& component);
+Result<nn::UNet> load_unet(const Component& component, const Wanted& wanted = {});
+Result<std::shared_ptr<nn::Autoencoder>> load_autoencoder(const Component& component,
+                                                          const Wanted& wanted = {});
 Result<nn::ClassEmbedder> load_class_embedder(const Component& component);
-Result<std::shared_ptr<nn::TextEncoder>> load_text_encoder(const Component& component);
+Result<std::shared_ptr<nn::TextEncoder>> load_text_encoder(const Component& component,
+                                                           const Wanted& wanted = {});
 
 /// Unsupported when the component is another autoencoder.
 Result<nn::AutoencoderTiny> load_tiny_autoencoder(const Component& component);

@@ -3,7 +3,6 @@
 #include "engine/train/private/preview.h"
 
 #include <algorithm>
-#include <set>
 #include <string_view>
 
 #include <ATen/ATen.h>
@@ -27,16 +26,6 @@ constexpr std::size_t kMostClasses = 12;
 /// Of the images that are drawn at a time.
 constexpr std::int64_t kPixels = 512 * 512;
 
-/// The UNet's weights but `changed` in the memory of the other's.
-void share_frozen(nn::UNetImpl& own, nn::UNetImpl& with, const std::vector<std::string>& changed)
-{
-    const std::set<std::string> names(changed.begin(), changed.end());
-    const auto theirs = with.named_parameters();
-    for (auto& item : own.named_parameters())
-        if (!names.contains(std::string(checkpoint::kUNetPrefix) + item.key()))
-            item.value().set_data(theirs[item.key()].detach());
-}
-
 } // namespace
 
 Preview::Preview(std::unique_ptr<checkpoint::Checkpoint> checkpoint, generate::LatentScale scale,
@@ -47,20 +36,16 @@ Preview::Preview(std::unique_ptr<checkpoint::Checkpoint> checkpoint, generate::L
 
 Result<std::unique_ptr<Preview>> Preview::create(const TrainingPlan& plan, PrivateModel& model)
 {
-    VELAMEN_ASSIGN(auto own,
-                   checkpoint::Checkpoint::load(plan.checkpoint, {.are_values_known = true}));
+    const std::vector<std::string>& names = model.trained_names();
+    VELAMEN_ASSIGN(auto own, model.checkpoint().load_second(names));
     VELAMEN_TRY(prepare(*own, plan));
-    VELAMEN_ASSIGN(const auto names, changed_tensors(*own, plan));
-    share_frozen(own->unet(), model.checkpoint().unet(), names);
-    own->set_aside(checkpoint::Role::Autoencoder);
     VELAMEN_ASSIGN(auto scale, generate::LatentScale::of(*own));
     std::unique_ptr<Preview> preview(new Preview(std::move(own), std::move(scale), model));
-    auto& mine = *preview->checkpoint_;
+    const auto& mine = *preview->checkpoint_;
     preview->owns_conditioner_ =
         !mine.is_text_conditional() || std::ranges::any_of(names, [&](const std::string& name) {
             return name.starts_with(mine.conditioner_name() + "/");
         });
-    if (!preview->owns_conditioner_) mine.set_aside(checkpoint::Role::Conditioner);
     VELAMEN_ASSIGN(const auto selection, checkpoint::Selection::parse(plan.selection));
     if (selection.is_lora())
         preview->merged_.emplace(*preview->checkpoint_, names, selection.scale());

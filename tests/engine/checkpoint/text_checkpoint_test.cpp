@@ -152,6 +152,35 @@ TEST_F(TextCheckpoint, BringsHalfPrecisionBack)
     EXPECT_TRUE(torch::equal(loaded->autoencoder().encode(image).mean, before));
 }
 
+TEST_F(TextCheckpoint, LoadsASecondOneThatSharesWhatDoesNotChange)
+{
+    auto first = value(Checkpoint::load(folder_));
+    for (const bool has_own_encoder : {false, true}) {
+        std::vector<std::string> all;
+        for (const auto& [name, tensor] : named_tensors(*first))
+            all.push_back(name);
+        const auto changed = value(select_tensors(all, "attention", true, has_own_encoder));
+        auto second = value(first->load_second(changed));
+        const auto ones = named_tensors(*first), others = named_tensors(*second);
+        ASSERT_EQ(ones.size(), others.size());
+        for (std::size_t i = 0; i < ones.size(); ++i) {
+            const auto& [name, one] = ones[i];
+            const auto& [same_name, other] = others[i];
+            ASSERT_EQ(name, same_name);
+            if (std::ranges::find(changed, name) != changed.end()) {
+                EXPECT_NE(one.const_data_ptr(), other.const_data_ptr()) << name;
+                EXPECT_TRUE(torch::equal(one, other)) << name;
+            } else if (name.starts_with("unet/")) {
+                EXPECT_EQ(one.const_data_ptr(), other.const_data_ptr()) << name;
+            } else {
+                EXPECT_EQ(other.nbytes(), 0U) << name;
+            }
+        }
+        for (const at::Tensor& parameter : second->autoencoder().parameters())
+            EXPECT_EQ(parameter.nbytes(), 0U);
+    }
+}
+
 TEST_F(TextCheckpoint, PassesGradientsToATrainedEncoder)
 {
     auto loaded = value(Checkpoint::load(folder_));
