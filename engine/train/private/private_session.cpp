@@ -167,6 +167,7 @@ Result<> PrivateSession::prepare()
     augmentation_key_ = key.derive(core::StreamPurpose::Augmentation);
     VELAMEN_TRY(begin_warm());
 
+    give_back_free_memory(); // that of loading and encoding, before the optimiser takes its own
     VELAMEN_ASSIGN(clipper_, make_clipper(plan_, model_->trained()));
     optimiser_.emplace(model_->trained(), optimiser_options(plan_));
     if (plan_.precision == "bf16" && !has_bf16_units())
